@@ -31,7 +31,7 @@ class ModelError(V2VError):
     exit_code = 4
 
 
-class SchemaMismatch(ModelError):  # noqa: N818 - reads as what it is: two schemas that do not match
+class SchemaMismatch(ModelError):
     """Two label schemas do not fit, even by name; the message lists the classes that do not."""
 
 
@@ -41,7 +41,7 @@ class InputError(V2VError):
     exit_code = 5
 
 
-class DamagedInput(InputError):  # noqa: N818
+class DamagedInput(InputError):
     """An input decodes up to a point; ``--tolerant`` keeps what decodes."""
 
 
