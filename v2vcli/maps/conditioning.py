@@ -1,0 +1,122 @@
+"""Maps as tensors: what the networks see. Torch, on any device.
+
+Shapes: N frames, C channels, H, W pixels. Conventions are those of the vid2vid paper's section 3: labels one-hot, then
+(if the model uses instances) one plane with the boundaries between instances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from v2vcli.errors import InputError, SchemaMismatch
+from v2vcli.maps.label_schema import VOID, LabelSchema
+from v2vcli.maps.spec import MapFrame
+
+
+def one_hot(ids: Tensor, classes: int) -> Tensor:
+    """Give each class a plane.
+
+    Args:
+        ids: (..., H, W) class ids, integers or floats (truncated); `VOID` (255) has no plane.
+        classes: Number of planes.
+
+    Returns:
+        (..., classes, H, W) float32, 0 or 1; all zero where void.
+
+    Raises:
+        SchemaMismatch: An id is neither in 0..classes-1 nor `VOID`. (Costs a synchronisation on a GPU.)
+    """
+    ids = ids.long()
+    wrong = ((ids < 0) | (ids >= classes)) & (ids != VOID)
+    if bool(wrong.any()):
+        values = torch.unique(ids[wrong]).tolist()
+        raise SchemaMismatch(f"label map has ids {values}, but there are only {classes} classes; check the schema")
+    return _planes(ids, classes)
+
+
+def _planes(ids: Tensor, classes: int) -> Tensor:
+    numbers = torch.arange(classes, device=ids.device, dtype=ids.dtype)
+    return (ids.unsqueeze(-3) == numbers[:, None, None]).to(torch.float32)
+
+
+def instance_edges(instances: Tensor) -> Tensor:
+    """Mark the boundaries between instances.
+
+    Args:
+        instances: (..., H, W) ids, any number type.
+
+    Returns:
+        (..., H, W) float32: 1 where the id differs from that of the left, right, upper or lower neighbour inside the
+        image, else 0. Boundaries are two pixels wide.
+    """
+    edges = torch.zeros(instances.shape, dtype=torch.bool, device=instances.device)
+    across = instances[..., :, 1:] != instances[..., :, :-1]
+    down = instances[..., 1:, :] != instances[..., :-1, :]
+    edges[..., :, 1:] |= across
+    edges[..., :, :-1] |= across
+    edges[..., 1:, :] |= down
+    edges[..., :-1, :] |= down
+    return edges.to(torch.float32)
+
+
+def foreground_mask(one_hot: Tensor, indices: Sequence[int]) -> Tensor:
+    """Where the foreground branch paints: the background mask b of equation (2) is one minus this.
+
+    Args:
+        one_hot: (..., C, H, W) label planes of the current frame, possibly fractional (averaged down).
+        indices: Planes of the foreground classes (`LabelSchema.foreground_ids`); none gives an all-zero mask.
+
+    Returns:
+        (..., 1, H, W) in [0, 1].
+    """
+    return one_hot[..., list(indices), :, :].sum(dim=-3, keepdim=True).clamp(0, 1)
+
+
+def map_tensor(maps: Sequence[MapFrame], device: torch.device | str) -> Tensor:
+    """Turn maps of one spec and one size into the networks' input.
+
+    Returns:
+        (N, C, H, W) float32 on `device`, C = `spec.channels`. Labels: one-hot in [0, 1], zero where an id has no plane
+        (void), then the instance edges if the spec has them. Edges: 0 or 1. rgb: [-1, 1].
+
+    Raises:
+        InputError: No maps, mixed specs or sizes, or the spec wants instance edges and a map has no instances.
+        SchemaMismatch: A label map has ids that its schema does not know.
+    """
+    if not maps:
+        raise InputError("no maps to make a tensor from; give at least one")
+    spec, size = maps[0].spec, maps[0].size
+    for m in maps:
+        if m.size != size or m.spec != spec:
+            raise InputError(
+                f"maps in one window differ: {spec.kind} {size} and {m.spec.kind} {m.size}; resize or remap"
+            )
+    array = torch.from_numpy(np.stack([m.array for m in maps])).to(device, non_blocking=True)
+    if spec.kind == "rgb":
+        return array.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1.0).contiguous()
+    if spec.kind == "edges":
+        return (array > 127).to(torch.float32).unsqueeze(1)
+    schema = spec.label_schema
+    for m in maps:
+        _require_known(m.array, schema)  # on the CPU, so that a GPU need not be waited for
+    planes = _planes(array, schema.planes)
+    if not spec.instance_edges:
+        return planes
+    instances = [m.instances for m in maps if m.instances is not None]
+    if len(instances) < len(maps):
+        raise InputError(
+            "the model paints from instance edges, but the maps have no instance ids; "
+            "give maps with instances or a model without instance edges"
+        )
+    edges = instance_edges(torch.from_numpy(np.stack(instances)).to(device, non_blocking=True))
+    return torch.cat([planes, edges.unsqueeze(1)], dim=1)
+
+
+def _require_known(ids: NDArray[np.uint8], schema: LabelSchema) -> None:
+    if unknown := schema.unknown_ids(ids):
+        raise SchemaMismatch(f"label map has ids {unknown} that schema '{schema.name}' does not know; remap it first")
