@@ -1,0 +1,107 @@
+"""Makers of maps: the protocol they follow, and the one that asks a segmentation network.
+
+What is peculiar: a network segments at its own size, but edges between classes are drawn at the map's size: the
+logits are interpolated, then the best class is taken (the other order gives staircases).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from v2vcli.errors import ModelError, UsageError
+from v2vcli.maps.spec import MapFrame, MapSpec, resize_image
+
+
+@runtime_checkable
+class MapExtractor(Protocol):
+    """Makes maps from frames, several at once. `edges.CannyExtractor` and `SegmentationExtractor` follow it."""
+
+    spec: MapSpec
+
+    def extract(self, images: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> list[MapFrame]:
+        """Make one map per image.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+            size: (width, height) of the maps.
+        """
+        ...
+
+
+class SegmentationExtractor:
+    """Makes label maps with a segmentation network.
+
+    Args:
+        network: (N, 3, H, W) float32 in [-1, 1] to logits (N, planes of the schema, h, w), at any stride.
+        spec: A label spec without instance edges (a semantic network knows no instances).
+        device: Where the network lives.
+        network_size: (width, height) that the network is given; images are brought to it (area average).
+        batch: Images per call of the network.
+
+    Raises:
+        UsageError: The spec is not what a semantic network can fill, or a size or batch is below 1.
+    """
+
+    def __init__(
+        self,
+        network: Callable[[Tensor], Tensor],
+        spec: MapSpec,
+        device: torch.device | str,
+        network_size: tuple[int, int],
+        batch: int = 8,
+    ) -> None:
+        if spec.kind != "labels" or spec.instance_edges:
+            raise UsageError(
+                f"a segmentation network makes label maps without instances, not '{spec.kind}'"
+                f"{' with instance edges' if spec.instance_edges else ''}; give the maps with --maps"
+            )
+        if min(*network_size, batch) < 1:
+            raise UsageError(f"segmenting at {network_size} in batches of {batch} is impossible; give positive numbers")
+        self.spec = spec
+        self._network = network
+        self._device = torch.device(device)
+        self._network_size = network_size
+        self._batch = batch
+
+    @torch.inference_mode()
+    def extract(self, images: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> list[MapFrame]:
+        """Segment images of any size into label maps of `size` (width, height).
+
+        Raises:
+            ModelError: The network's classes are not those of the schema.
+        """
+        maps: list[MapFrame] = []
+        for start in range(0, len(images), self._batch):
+            for logits in self._logits(images[start : start + self._batch]):
+                maps.append(MapFrame(self.spec, self._label_map(logits, size)))
+        return maps
+
+    def _logits(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+        batch = np.stack([resize_image(image, *self._network_size) for image in images])
+        pixels = torch.from_numpy(batch).to(self._device, non_blocking=True).permute(0, 3, 1, 2)
+        logits = self._network(pixels.to(torch.float32).div_(127.5).sub_(1.0))
+        planes = self.spec.label_schema.planes
+        if logits.ndim != 4 or logits.shape[:2] != (len(images), planes):
+            raise ModelError(
+                f"the segmentation network gives {tuple(logits.shape)} for {len(images)} images, "
+                f"but '{self.spec.label_schema.name}' has {planes} classes; use a network trained on that schema"
+            )
+        return logits
+
+    def _label_map(self, logits: Tensor, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """One picture at a time: logits of a whole window at map size would be large."""
+        width, height = size
+        if logits.shape[1:] != (height, width):
+            # antialias matters only when shrinking, where bilinear alone would skip rows
+            resized = functional.interpolate(
+                logits.float().unsqueeze(0), (height, width), mode="bilinear", align_corners=False, antialias=True
+            )
+            logits = resized[0]
+        return logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
