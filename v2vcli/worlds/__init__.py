@@ -1,0 +1,1 @@
+"""Procedural worlds with exact labels, instances, depth, flow and landmarks: data for tests, benchmarks, demos, training."""

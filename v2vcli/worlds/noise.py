@@ -1,0 +1,100 @@
+"""Smooth seeded randomness: tables of periodic noise, and functions of time that can be asked for any moment.
+
+Everything here is band-limited on purpose. White noise in a texture would fill an edge map with specks and flicker when
+the camera moves; these tables can be blurred to the size of a pixel before they are sampled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def smoothstep(low: float, high: float, value: Array) -> Array:
+    """Hermite ramp from 0 at ``low`` to 1 at ``high`` (``low`` may be the larger)."""
+    t = np.clip((value - np.float32(low)) * np.float32(1.0 / (high - low)), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def periodic_noise_2d(rng: np.random.Generator, size: int, octaves: tuple[tuple[int, float], ...]) -> Array:
+    """(size, size) float32 noise that tiles, mean 0, standard deviation 1.
+
+    Args:
+        rng: source of the random lattice.
+        size: side in cells.
+        octaves: (lattice points per side, weight) for each octave; lattice sizes must divide nothing in particular.
+    """
+    total = np.zeros((size, size), np.float32)
+    for points, weight in octaves:
+        lattice = rng.standard_normal((points, points)).astype(np.float32)
+        pad = 3
+        padded = np.pad(lattice, pad, mode="wrap")
+        cells = round(size * (points + 2 * pad) / points)
+        big = cv2.resize(padded, (cells, cells), interpolation=cv2.INTER_CUBIC)
+        edge = round(size * pad / points)
+        total += np.float32(weight) * big[edge : edge + size, edge : edge + size]
+    total -= total.mean()
+    return total / np.float32(total.std() + 1e-6)
+
+
+def periodic_noise_1d(rng: np.random.Generator, size: int, octaves: tuple[tuple[int, float], ...]) -> Array:
+    """(size,) float32 noise that tiles, mean 0, standard deviation 1; see `periodic_noise_2d`."""
+    position = np.arange(size) / size
+    total = np.zeros(size)
+    for points, weight in octaves:
+        lattice = rng.standard_normal(points)
+        u = position * points
+        cell = u.astype(int)
+        t = u - cell
+        t = t * t * (3 - 2 * t)
+        total += weight * (lattice[cell % points] * (1 - t) + lattice[(cell + 1) % points] * t)
+    total -= total.mean()
+    return (total / (total.std() + 1e-6)).astype(np.float32)
+
+
+def lookup_1d(table: Array, position: Array) -> Array:
+    """Sample a periodic table at float positions in cells (linear interpolation)."""
+    cell = np.floor(position)
+    t = (position - cell).astype(np.float32)
+    i = cell.astype(np.int32)
+    size = len(table)
+    a = table.take(i % size)
+    return a + (table.take((i + 1) % size) - a) * t
+
+
+def lookup_2d(table: Array, x: Array, y: Array) -> Array:
+    """Sample a square periodic table at float positions in cells (bilinear)."""
+    size = table.shape[0]
+    # cv2.remap repeats only what lies outside by whole tiles badly, so wrap by hand and pad by one cell.
+    padded = cv2.copyMakeBorder(table, 0, 1, 0, 1, cv2.BORDER_WRAP)
+    shape = x.shape
+    u = np.mod(x, np.float32(size)).astype(np.float32).reshape(1, -1) if x.ndim == 1 else np.mod(x, np.float32(size))
+    v = np.mod(y, np.float32(size)).astype(np.float32).reshape(1, -1) if y.ndim == 1 else np.mod(y, np.float32(size))
+    columns = u.shape[1]
+    if u.shape[0] == 1 and columns > 16384:  # remap's coordinates are limited to 32767 columns
+        rows = -(-columns // 16384)
+        u = np.resize(u, (rows, 16384))
+        v = np.resize(v, (rows, 16384))
+        return cv2.remap(padded, u, v, cv2.INTER_LINEAR).ravel()[:columns].reshape(shape)
+    return cv2.remap(padded, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR).reshape(shape)
+
+
+class Wander:
+    """A smooth random function of time with values mostly in [-1, 1]: a sum of sinusoids of unrelated frequencies."""
+
+    def __init__(self, rng: np.random.Generator, slowest: float, fastest: float, terms: int = 4) -> None:
+        """``slowest`` and ``fastest`` are in hertz."""
+        edges = np.geomspace(slowest, fastest, terms + 1)
+        self._frequency = 2 * np.pi * rng.uniform(edges[:-1], edges[1:])
+        self._phase = rng.uniform(0, 2 * np.pi, terms)
+        weight = 1.0 / np.sqrt(np.arange(1, terms + 1))
+        self._weight = weight / weight.sum() * 1.3
+
+    def __call__(self, seconds: float) -> float:
+        """Value at a moment in seconds."""
+        return float(np.sum(self._weight * np.sin(self._frequency * seconds + self._phase)))
