@@ -1,0 +1,26 @@
+"""Backward warping by optical flow, in pixels.
+
+Convention, everywhere in v2v: flow lives on the grid of the *current* frame and says where to read in the *previous*
+one, warped(x, y) = previous(x + u, y + v); channel 0 is u (right), channel 1 is v (down).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - the name the field uses
+
+
+def warp(previous: Tensor, flow: Tensor) -> Tensor:
+    """Bilinear, corner-aligned, border-clamped reading of `previous` along `flow`: warp() of equation (1).
+
+    Shapes: (N, C, H, W) and (N, 2, H, W) in pixels -> (N, C, H, W).
+    """
+    height, width = flow.shape[-2:]
+    x = torch.linspace(-1.0, 1.0, width, device=flow.device, dtype=flow.dtype)
+    y = torch.linspace(-1.0, 1.0, height, device=flow.device, dtype=flow.dtype)
+    # max(..., 1): a side of one pixel has only one place to read from
+    grid_x = x + flow[:, 0] * (2.0 / max(width - 1, 1))
+    grid_y = y[:, None] + flow[:, 1] * (2.0 / max(height - 1, 1))
+    grid = torch.stack((grid_x, grid_y), dim=-1)
+    return F.grid_sample(previous, grid, mode="bilinear", padding_mode="border", align_corners=True)

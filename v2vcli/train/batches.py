@@ -1,0 +1,151 @@
+"""Batches out of clips: which frames, which crop, which augmentation; all of it a function of (seed, stage, draw).
+
+Peculiar: no iterator state. The n-th batch of a stage is drawn with a generator seeded by n, so a resumed run sees
+exactly the batches that the uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from v2vcli.errors import RecipeError
+from v2vcli.maps.conditioning import map_tensor
+from v2vcli.maps.schema import LabelSchema
+from v2vcli.maps.spec import MapFrame, MapSpec
+from v2vcli.train.clips import Clip
+from v2vcli.train.recipe import DataRecipe, StageRecipe
+
+
+@dataclass(frozen=True, eq=False)
+class ClipBatch:
+    """B clips of T frames: images in [-1, 1], maps as `MapSpec` says, flow to the frame before and its confidence."""
+
+    images_BT3HW: Tensor
+    maps_BTCHW: Tensor
+    flow_BT2HW: Tensor
+    confidence_BT1HW: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledBatch:
+    """Pictures with the ids a segmenter should find: (B, 3, H, W) in [-1, 1]; (B, H, W) int64 ids of `schemas[b]`."""
+
+    images: Tensor
+    ids: Tensor
+    schemas: list[LabelSchema]
+
+
+class Sampler:
+    """Draws batches for one stage."""
+
+    def __init__(self, clips: Sequence[Clip], data: DataRecipe, stage: StageRecipe, seed: tuple[int, int]) -> None:
+        """Keep the clips long enough for the stage; `seed` is (recipe seed, stage number)."""
+        self.clips = [clip for clip in clips if len(clip) >= stage.frames]
+        if not self.clips:
+            raise RecipeError(f"stage {stage.name!r} reads {stage.frames} frames at a time; no clip is that long")
+        places = np.array([(len(clip) - stage.frames + 1) * clip.weight for clip in self.clips], np.float64)
+        self._odds = places / places.sum()
+        self._data, self._stage, self._seed = data, stage, seed
+
+    def clips_batch(self, draw: int, spec: MapSpec, device: torch.device) -> ClipBatch:
+        """The `draw`-th batch of clips."""
+        rng = np.random.default_rng((*self._seed, draw))
+        parts = [self._clip(rng, spec, device) for _ in range(self._stage.batch)]
+        return ClipBatch(*(torch.stack(tensors) for tensors in zip(*parts, strict=True)))
+
+    def _window(self, rng: np.random.Generator) -> tuple[Clip, slice]:
+        clip = self.clips[rng.choice(len(self.clips), p=self._odds)]
+        start = int(rng.integers(len(clip) - self._stage.frames + 1))
+        return clip, slice(start, start + self._stage.frames)
+
+    def _clip(self, rng: np.random.Generator, spec: MapSpec, device: torch.device) -> tuple[Tensor, ...]:
+        clip, window = self._window(rng)
+        width, height = self._stage.size
+        top = int(rng.integers(clip.images.shape[1] - height + 1))
+        left = int(rng.integers(clip.images.shape[2] - width + 1))
+        mirror = self._data.flip and bool(rng.random() < 0.5)
+
+        def cut(array: NDArray[np.generic]) -> NDArray[np.generic]:
+            piece = array[window, top : top + height, left : left + width]
+            return np.ascontiguousarray(piece[:, :, ::-1] if mirror else piece)
+
+        images = cut(clip.images)
+        maps = [MapFrame(spec, each) for each in _remapped(cut(clip.maps), clip, spec)]
+        frames = len(maps)
+        if clip.flow is None or clip.confidence is None:
+            flow, confidence = np.zeros((frames, height, width, 2), np.float32), np.zeros((frames, height, width))
+        else:
+            flow, confidence = cut(clip.flow).astype(np.float32), cut(clip.confidence)
+            if mirror:
+                flow[..., 0] = -flow[..., 0]
+        return (
+            as_tensor(images, device),
+            map_tensor(maps, device),
+            torch.from_numpy(flow).permute(0, 3, 1, 2).to(device),
+            torch.from_numpy(confidence.astype(np.float32))[:, None].to(device),
+        )
+
+    def labelled_batch(self, draw: int, device: torch.device) -> LabelledBatch:
+        """The `draw`-th batch of single labelled pictures, scaled, cropped, mirrored and recoloured at random."""
+        rng = np.random.default_rng((*self._seed, draw))
+        images, ids, schemas = [], [], []
+        for _ in range(self._stage.batch):
+            clip, window = self._window(rng)
+            image, label = self._labelled(rng, clip.images[window.start], clip.maps[window.start])
+            images.append(as_tensor(image[None], device)[0])
+            ids.append(torch.from_numpy(label.astype(np.int64)))
+            if clip.spec.schema is None:
+                raise RecipeError(f"{clip.name}: a segmenter is trained on labels, this source has {clip.spec.kind}")
+            schemas.append(clip.spec.schema)
+        return LabelledBatch(torch.stack(images), torch.stack(ids).to(device), schemas)
+
+    def _labelled(
+        self, rng: np.random.Generator, image: NDArray[np.uint8], label: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        width, height = self._stage.size
+        scale = float(np.exp(rng.uniform(*np.log(self._data.scale))))
+        scale = max(scale, width / image.shape[1], height / image.shape[0])
+        # scale only the crop: its window in the unscaled picture is (width, height) / scale
+        wide = min(image.shape[1], round(width / scale))
+        high = min(image.shape[0], round(height / scale))
+        left, top = int(rng.integers(image.shape[1] - wide + 1)), int(rng.integers(image.shape[0] - high + 1))
+        image, label = image[top : top + high, left : left + wide], label[top : top + high, left : left + wide]
+        shrink = cv2.INTER_AREA if wide > width else cv2.INTER_LINEAR
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=shrink), np.uint8)
+        label = np.asarray(cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+        if self._data.flip and rng.random() < 0.5:
+            image, label = np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(label[:, ::-1])
+        return recoloured(image, rng, self._data.jitter), label
+
+
+def as_tensor(images: NDArray[np.generic], device: torch.device) -> Tensor:
+    """(T, H, W, 3) uint8 -> (T, 3, H, W) float32 in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
+
+
+def recoloured(image: NDArray[np.uint8], rng: np.random.Generator, amount: float) -> NDArray[np.uint8]:
+    """Random gamma, gain, saturation and white balance; `amount` 0 leaves the picture as it is, 1 is strong."""
+    if amount == 0:
+        return image
+    x = image.astype(np.float32) / 255
+    x = x ** np.exp(rng.normal(0, 0.35 * amount))
+    grey = x.mean(-1, keepdims=True)
+    x = grey + (x - grey) * np.exp(rng.normal(0, 0.4 * amount))
+    x = x * np.exp(rng.normal(0, 0.1 * amount, 3)).astype(np.float32) * np.exp(rng.normal(0, 0.2 * amount))
+    return np.asarray(np.clip(x * 255, 0, 255), np.uint8)
+
+
+def _remapped(maps: NDArray[np.generic], clip: Clip, spec: MapSpec) -> NDArray[np.uint8]:
+    array = np.asarray(maps, np.uint8)
+    if spec.kind != "labels" or clip.spec.schema == spec.schema:
+        return array
+    if clip.spec.schema is None or spec.schema is None:
+        raise RecipeError(f"{clip.name}: label maps without a schema cannot be painted from")
+    return np.asarray(clip.spec.schema.remap_table(spec.schema)[array], np.uint8)

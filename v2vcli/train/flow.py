@@ -1,0 +1,40 @@
+"""The flow teacher for real clips: OpenCV's DIS, which needs no weights, and how far to believe it.
+
+Confidence follows the reference: a pixel's flow is believed where the squared distance, summed over channels in
+[-1, 1], between the frame and its warped predecessor is below 0.02. DIS works on frames of a few dozen pixels too.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENT_BELOW = 0.02
+
+
+def teacher_flow(images: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+    """Flow from each frame to the one before it, and where to believe it.
+
+    Args:
+        images: (T, H, W, 3) uint8.
+
+    Returns:
+        (T, H, W, 2) float16 pixels and (T, H, W) bool; frame 0 has zero flow and no confidence.
+    """
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = np.zeros((*images.shape[:3], 2), np.float16)
+    confidence = np.zeros(images.shape[:3], np.bool_)
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
+    x, y = np.meshgrid(
+        np.arange(images.shape[2], dtype=np.float32), np.arange(images.shape[1], dtype=np.float32), indexing="xy"
+    )
+    for t in range(1, len(images)):
+        found = dis.calc(grey[t], grey[t - 1], np.zeros((*grey[t].shape, 2), np.float32))
+        warped = cv2.remap(
+            images[t - 1], x + found[..., 0], y + found[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        distance = (images[t].astype(np.float32) - warped.astype(np.float32)) / 127.5
+        flow[t] = found
+        confidence[t] = np.square(distance).sum(-1) < CONFIDENT_BELOW
+    return flow, confidence

@@ -1,0 +1,89 @@
+"""The loss terms of vid2vid training, each a plain function of tensors.
+
+Sources: Wang et al. 2018 (vid2vid), section 3.3 and the losses L_I, L_V, L_W; Mao et al. 2017 (LSGAN); Wang et al.
+2018 (pix2pixHD) for feature matching. All masked means divide by the number of *all* elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - the name the field uses
+
+from v2vcli.models.segmenter import Segmenter
+from v2vcli.models.warp import warp
+
+Activations = Sequence[Sequence[Tensor]]
+"""What a `MultiScaleDiscriminator` returns: per resolution, per layer, the last layer being the prediction."""
+
+
+def lsgan(activations: Activations, target: float) -> Tensor:
+    """Least-squares GAN loss: mean squared distance of the predictions to `target`, summed over resolutions."""
+    return torch.stack([(scale[-1] - target).square().mean() for scale in activations]).sum()
+
+
+def feature_matching(fake: Activations, real: Activations) -> Tensor:
+    """Mean absolute distance of the discriminator's activations, averaged over resolutions, 4 / layers each layer."""
+    total = torch.stack(
+        [
+            F.l1_loss(a, b.detach()) * (4.0 / (len(scale_fake) - 1))
+            for scale_fake, scale_real in zip(fake, real, strict=True)
+            for a, b in zip(scale_fake[:-1], scale_real[:-1], strict=True)
+        ]
+    )
+    return total.sum() / len(fake)
+
+
+def flow_loss(flow: Tensor, teacher: Tensor, confidence: Tensor) -> Tensor:
+    """First term of L_W: |w - w_ref| where the teacher is to be believed."""
+    return ((flow - teacher).abs() * confidence).mean()
+
+
+def flow_warp_loss(flow: Tensor, real: Tensor, real_before: Tensor, confidence: Tensor) -> Tensor:
+    """Second term of L_W: the real frame before, warped by the painted flow, should be the real frame."""
+    return ((warp(real_before, flow) - real).abs() * confidence).mean()
+
+
+def frame_warp_loss(frame: Tensor, before: Tensor, teacher: Tensor, confidence: Tensor) -> Tensor:
+    """The painted frame should be the (detached) painted frame before it, warped by the teacher's flow."""
+    return ((frame - warp(before, teacher).detach()).abs() * confidence).mean()
+
+
+class PerceptualLoss:
+    """Distance of two pictures in the frozen encoder of our own street segmenter.
+
+    It stands where VGG-19 stands in the paper, for machines on which VGG's weights are not to be had.
+    """
+
+    def __init__(self, network: Segmenter, levels: int = 4) -> None:
+        """Freeze `network`; compare its first `levels` encoder stages."""
+        self.network = network.eval().requires_grad_(False)
+        self.levels = levels
+
+    def __call__(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Mean over stages of the mean absolute distance, each stage in units of its real activations' mean."""
+        with torch.no_grad():
+            wanted = self.network.features(real)[: self.levels]
+        found = self.network.features(fake)[: self.levels]
+        terms = [F.l1_loss(a, b) / (b.mean() + 1e-3) for a, b in zip(found, wanted, strict=True)]
+        return torch.stack(terms).mean()
+
+
+def grouped_cross_entropy(logits: Tensor, ids: Tensor, groups: Tensor) -> Tensor:
+    """Cross-entropy against coarser labels: a coarse class's probability is the sum of its fine classes'.
+
+    Args:
+        logits: (C, H, W) over fine classes.
+        ids: (H, W) int64 coarse ids; an id with no fine class is ignored.
+        groups: (C,) int64, the coarse id of each fine class.
+
+    Returns:
+        The mean over pixels that count, a scalar; zero if none does.
+    """
+    member = ids[None] == groups[:, None, None]  # (C, H, W)
+    inside = logits.masked_fill(~member, float("-inf")).logsumexp(0)
+    counted = member.any(0)
+    loss = torch.where(counted, logits.logsumexp(0) - inside, torch.zeros_like(inside))
+    return loss.sum() / counted.sum().clamp(min=1)

@@ -1,0 +1,318 @@
+"""Training painters: the image generator alone, then the video generator with its own frames fed back.
+
+Peculiar:
+- the image generator comes first and the video generator's hallucination branch starts from it: trained jointly from
+  scratch, the warp path takes over before the hallucination has learnt to draw;
+- a video clip is painted in chunks, each an optimiser step; the past crosses from chunk to chunk as a detached value,
+  so roll-outs are as long as the clip while memory is that of a chunk;
+- past frames are given noise, and clips start from the image generator's own first frame, as they will in use.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from v2vcli.maps.spec import MapSpec
+from v2vcli.models.checkpoint import ModelInfo, load_model, save_model
+from v2vcli.models.discriminators import DiscriminatorConfig, MultiScaleDiscriminator, image_input, temporal_input
+from v2vcli.models.generator import GeneratorConfig, PastFrames, StepOutput, Vid2VidGenerator
+from v2vcli.models.image_generator import ImageGenerator, ImageGeneratorConfig
+from v2vcli.models.segmenter import Segmenter
+from v2vcli.train import losses
+from v2vcli.train.batches import ClipBatch, Sampler
+from v2vcli.train.losses import PerceptualLoss
+from v2vcli.train.recipe import DiscriminatorRecipe, Recipe, StageRecipe
+from v2vcli.train.task import Average, Scalars
+
+BETAS = (0.5, 0.999)
+K = 3
+"""Frames the temporal discriminator sees at once (the paper's K)."""
+PAST_GAIN = 0.1
+"""Norm scales of the past encoder at the start, so that the trained hallucination is not shouted down."""
+
+
+def generator_config(recipe: Recipe, spec: MapSpec) -> GeneratorConfig:
+    """The video generator a recipe asks for."""
+    m = recipe.model
+    foreground: tuple[int, ...] = ()
+    if m.foreground and spec.schema is not None:
+        foreground = tuple(sorted(label.id for label in spec.schema.classes if label.foreground))
+    return GeneratorConfig(
+        spec.channels, m.past, m.width, m.downsamplings, m.blocks, foreground=foreground, kernel=m.kernel
+    )
+
+
+def image_generator_config(recipe: Recipe, spec: MapSpec) -> ImageGeneratorConfig:
+    """The image generator a recipe asks for."""
+    m = recipe.model
+    return ImageGeneratorConfig(spec.channels, m.image_width, m.downsamplings, m.image_blocks, "frame", m.kernel)
+
+
+def discriminator(shape: DiscriminatorRecipe, channels: int) -> MultiScaleDiscriminator:
+    """A discriminator of the recipe's shape for `channels` inputs."""
+    return MultiScaleDiscriminator(DiscriminatorConfig(channels, shape.width, shape.layers, shape.scales, "frame", shape.cap))
+
+
+def start_from_image_generator(generator: Vid2VidGenerator, image_generator: ImageGenerator) -> None:
+    """Copy the image generator into the hallucination branch where shapes allow, and make the past whisper.
+
+    The map encoder's first convolution sees K + 1 maps where the image generator's sees one: the copy goes to the
+    planes of the current map, and the older ones start at zero.
+    """
+    mine = generator.state_dict()
+    for key, value in image_generator.state_dict().items():
+        if key not in mine:
+            continue
+        if mine[key].shape == value.shape:
+            mine[key] = value
+        elif key == "map_encoder.1.weight" and mine[key].shape[0] == value.shape[0]:
+            mine[key] = torch.zeros_like(mine[key])
+            mine[key][:, -value.shape[1] :] = value
+    generator.load_state_dict(mine)
+    for part in generator.past_encoder.modules():
+        if isinstance(part, nn.InstanceNorm2d) and part.affine:
+            nn.init.constant_(part.weight, PAST_GAIN)
+
+
+class _Painting:
+    """What the two painting tasks share: optimisers, the image discriminator, and how a painted frame is judged."""
+
+    def __init__(
+        self, recipe: Recipe, stage: StageRecipe, sampler: Sampler, spec: MapSpec, device: torch.device
+    ) -> None:
+        self.recipe, self.stage, self.sampler, self.spec, self.device = recipe, stage, sampler, spec, device
+        self.weights = recipe.losses
+        self.perceptual: PerceptualLoss | None = None
+        if self.weights.perceptual > 0 and self.weights.perceptual_model is not None:
+            _, networks = load_model(Path(self.weights.perceptual_model))
+            self.perceptual = PerceptualLoss(cast(Segmenter, networks["segmenter"]).to(device))
+        self.judge = discriminator(recipe.discriminator, spec.channels + 3).to(device)
+        self.modules: dict[str, nn.Module] = {"judge": self.judge}
+        self.averages: dict[str, Average] = {}
+        self.optimisers: dict[str, torch.optim.Adam] = {}
+        self.shown: list[Tensor] = []
+
+    def _optimise(self, name: str, module: nn.Module) -> None:
+        self.optimisers[name] = torch.optim.Adam(module.parameters(), lr=self.stage.rate, betas=BETAS)
+
+    def _take_step(self, objectives: dict[str, Tensor], rate: float) -> None:
+        """Step every optimiser on its own objective; all objectives were computed before any step."""
+        for name, objective in objectives.items():
+            optimiser = self.optimisers[name]
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.zero_grad(set_to_none=True)
+            parameters = [p for group in optimiser.param_groups for p in group["params"]]
+            gradients = torch.autograd.grad(objective, parameters, allow_unused=True)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
+        for name in objectives:
+            self.optimisers[name].step()
+
+    def _judged(self, maps: Tensor, fake: Tensor, real: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Generator terms of painted frames against the real ones, and the image discriminator's objective.
+
+        `fake` may hold several paintings of the same N frames, one after the other: (copies N, 3, H, W).
+        """
+        w, copies = self.weights, len(fake) // len(real)
+        maps_fake, wanted = maps.repeat(copies, 1, 1, 1), real.repeat(copies, 1, 1, 1)
+        # norms are per frame, so real and fake may share a pass
+        seen = self.judge(torch.cat((image_input(maps_fake, fake.detach()), image_input(maps, real))))
+        seen_fake = [[layer[: len(fake)] for layer in scale] for scale in seen]
+        seen_real = [[layer[len(fake) :] for layer in scale] for scale in seen]
+        objective = 0.5 * (losses.lsgan(seen_fake, 0.0) + losses.lsgan(seen_real, 1.0))
+        judged = self.judge(image_input(maps_fake, fake))
+        matched = [[layer.repeat(copies, 1, 1, 1) for layer in scale] for scale in seen_real]
+        terms = {
+            "gan": w.gan * losses.lsgan(judged, 1.0),
+            "feature": w.feature_matching * losses.feature_matching(judged, matched),
+            "pixel": w.pixel * (fake - wanted).abs().mean(),
+        }
+        if self.perceptual is not None:
+            terms["perceptual"] = w.perceptual * self.perceptual(fake, wanted)
+        return terms, objective
+
+    def state(self) -> dict[str, Any]:
+        """Networks, averages, optimisers."""
+        return {
+            "modules": {name: module.state_dict() for name, module in self.modules.items()},
+            "averages": {name: average.state() for name, average in self.averages.items()},
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what `state` gave."""
+        for name, module in self.modules.items():
+            module.load_state_dict(state["modules"][name])
+        for name, average in self.averages.items():
+            average.load_state(state["averages"][name])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+
+    def publish(self, path: Path, frames_seen: int) -> None:
+        """The averaged networks, as `v2v convert --model` loads them."""
+        info = ModelInfo.of_training(
+            self.recipe.name, "vid2vid", self.spec, self.stage.size, self.recipe, frames_seen
+        )
+        save_model(path, info, {name: average.network for name, average in self.averages.items()})
+
+    def picture(self) -> NDArray[np.uint8]:
+        """The last batch, one row a picture: see each task's `shown`."""
+        if not self.shown:
+            return np.zeros((1, 1, 3), np.uint8)
+        rows = [np.hstack([_bytes(image) for image in row]) for row in self.shown]
+        return np.vstack(rows)
+
+
+class ImageTask(_Painting):
+    """The image generator: GAN, feature matching, pixel and perceptual terms on single frames."""
+
+    def __init__(
+        self, recipe: Recipe, stage: StageRecipe, sampler: Sampler, spec: MapSpec, device: torch.device, start: Path | None
+    ) -> None:
+        """Start anew, or from the image generator in the checkpoint `start`."""
+        super().__init__(recipe, stage, sampler, spec, device)
+        self.network = ImageGenerator(image_generator_config(recipe, spec)).to(device)
+        if start is not None:
+            self.network.load_state_dict(load_model(start)[1]["image_generator"].state_dict())
+        self.modules["image_generator"] = self.network
+        self.averages["image_generator"] = Average(self.network, recipe.ema)
+        self._optimise("image_generator", self.network)
+        self._optimise("judge", self.judge)
+
+    def step(self, draw: int, rate: float) -> Scalars:
+        """One batch of frames."""
+        batch = self.sampler.clips_batch(draw, self.spec, self.device)
+        maps, real = batch.maps_BTCHW.flatten(0, 1), batch.images_BT3HW.flatten(0, 1)
+        fake = self.network(maps)
+        terms, objective = self._judged(maps, fake, real)
+        self._take_step({"image_generator": torch.stack(list(terms.values())).sum(), "judge": objective}, rate)
+        self.averages["image_generator"].update(self.network)
+        self.shown = [fake.detach(), real]
+        return {
+            **{name: term.item() for name, term in terms.items()},
+            "judge": objective.item(),
+            "frames": float(len(real)),
+        }
+
+
+class VideoTask(_Painting):
+    """The video generator: everything above, and flow, warp and temporal GAN terms, on clips."""
+
+    def __init__(
+        self, recipe: Recipe, stage: StageRecipe, sampler: Sampler, spec: MapSpec, device: torch.device, start: Path
+    ) -> None:
+        """Start from the checkpoint `start`: its video generator if it has one, else its image generator."""
+        super().__init__(recipe, stage, sampler, spec, device)
+        networks = load_model(start)[1]
+        first = cast(ImageGenerator, networks["image_generator"]).to(device).requires_grad_(False)
+        self.first = first
+        self.network = Vid2VidGenerator(generator_config(recipe, spec)).to(device)
+        if "generator" in networks:
+            self.network.load_state_dict(networks["generator"].state_dict())
+        else:
+            start_from_image_generator(self.network, first)
+        self.temporal_judge = discriminator(recipe.discriminator, 3 * K + 2 * (K - 1)).to(device)
+        self.modules |= {"generator": self.network, "temporal_judge": self.temporal_judge}
+        self.averages = {"generator": Average(self.network, recipe.ema), "image_generator": Average(first, recipe.ema)}
+        self._optimise("generator", self.network)
+        self._optimise("judge", self.judge)
+        self._optimise("temporal_judge", self.temporal_judge)
+        self.generator_noise = torch.Generator(device="cpu")
+
+    def step(self, draw: int, rate: float) -> Scalars:
+        """One batch of clips, one optimiser step per chunk."""
+        batch = self.sampler.clips_batch(draw, self.spec, self.device)
+        self.generator_noise.manual_seed(draw)
+        with torch.no_grad():
+            painted = self.first(batch.maps_BTCHW[:, 0])
+        past = PastFrames.starting(painted, batch.maps_BTCHW[:, 0], self.network.config.past)
+        logged: list[Scalars] = []
+        for begin in range(1, self.stage.frames, self.stage.chunk):
+            scalars, past = self._chunk(batch, slice(begin, min(begin + self.stage.chunk, self.stage.frames)), past, rate)
+            logged.append(scalars)
+        mean = {name: sum(each.get(name, 0.0) for each in logged) / len(logged) for name in logged[0]}
+        return mean | {"frames": float(batch.images_BT3HW.shape[0] * self.stage.frames)}
+
+    def _chunk(
+        self, batch: ClipBatch, window: slice, past: PastFrames, rate: float
+    ) -> tuple[Scalars, PastFrames]:
+        """Paint the frames of `window` after `past`, judge them, and step."""
+        maps, real = batch.maps_BTCHW[:, window], batch.images_BT3HW[:, window]
+        real_before = batch.images_BT3HW[:, window.start - 1 : window.stop - 1].flatten(0, 1)
+        teacher, confidence = batch.flow_BT2HW[:, window].flatten(0, 1), batch.confidence_BT1HW[:, window].flatten(0, 1)
+        before = past.images_BK3HW  # the real length of the past the temporal discriminator may look at is K - 1
+
+        outputs: list[StepOutput] = []
+        encoded, past = self.network.encode(maps, past)
+        for frame in encoded:
+            seen = self._noisy(past)
+            output = self.network.paint(frame, seen.images_BK3HW)
+            past = past.after_frame(output.frame.detach())  # never back-propagated through time
+            outputs.append(output)
+
+        frames, raw = _gathered(outputs, "frame"), _gathered(outputs, "hallucinated")
+        flow, real_flat, maps_flat = _gathered(outputs, "flow"), real.flatten(0, 1), maps.flatten(0, 1)
+        w = self.weights
+        # the hallucinated frame is judged beside the blended one, else warping excuses it from learning to draw
+        terms, objective = self._judged(maps_flat, torch.cat((frames, raw)), real_flat)
+        painted_before = torch.cat((before[:, -1:], frames.unflatten(0, real.shape[:2])[:, :-1].detach()), 1).flatten(0, 1)
+        terms["flow"] = w.flow * losses.flow_loss(flow, teacher, confidence)
+        terms["flow_warp"] = w.flow_warp * losses.flow_warp_loss(flow, real_flat, real_before, confidence)
+        terms["frame_warp"] = w.frame_warp * losses.frame_warp_loss(frames, painted_before, teacher, confidence)
+        objectives = {"judge": objective}
+        if real.shape[1] >= K:
+            terms |= self._judged_in_time(frames.unflatten(0, real.shape[:2]), batch, window, objectives)
+        objectives["generator"] = torch.stack(list(terms.values())).sum()
+        self._take_step(objectives, rate)
+        self.averages["generator"].update(self.network)
+        self.shown = [raw.detach(), frames.detach(), real_flat]
+        scalars = {name: term.item() for name, term in terms.items()}
+        scalars["mask"] = _gathered(outputs, "mask").mean().item()
+        return scalars | {name: objectives[name].item() for name in objectives if name != "generator"}, past
+
+    def _judged_in_time(
+        self, frames_BT3HW: Tensor, batch: ClipBatch, window: slice, objectives: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Temporal discriminator on every K consecutive frames of the chunk, with the teacher's flow between them."""
+        real, flow = batch.images_BT3HW[:, window], batch.flow_BT2HW[:, window]
+        starts = range(real.shape[1] - K + 1)
+
+        def windows(frames: Tensor) -> Tensor:
+            return torch.cat([temporal_input(frames[:, t : t + K], flow[:, t + 1 : t + K]) for t in starts])
+
+        seen_fake, seen_real = self.temporal_judge(windows(frames_BT3HW.detach())), self.temporal_judge(windows(real))
+        objectives["temporal_judge"] = 0.5 * (losses.lsgan(seen_fake, 0.0) + losses.lsgan(seen_real, 1.0))
+        judged = self.temporal_judge(windows(frames_BT3HW))
+        return {
+            "temporal_gan": self.weights.temporal * losses.lsgan(judged, 1.0),
+            "temporal_feature": self.weights.temporal
+            * self.weights.feature_matching
+            * losses.feature_matching(judged, seen_real),
+        }
+
+    def _noisy(self, past: PastFrames) -> PastFrames:
+        """The past as the generator is shown it: its own frames are never perfect, and it must not trust them blindly."""
+        if self.stage.noise == 0:
+            return past
+        shape = past.images_BK3HW.shape
+        noise = torch.randn(shape, generator=self.generator_noise) + torch.randn(
+            (*shape[:3], 1, 1), generator=self.generator_noise
+        )
+        return PastFrames((past.images_BK3HW + self.stage.noise * noise.to(self.device)).clamp(-1, 1), past.maps_BKCHW)
+
+
+def _gathered(outputs: list[StepOutput], name: str) -> Tensor:
+    """One field of T outputs of B sequences, as (B T, ...)."""
+    return torch.stack([getattr(output, name) for output in outputs], 1).flatten(0, 1)
+
+
+def _bytes(image_3HW: Tensor) -> NDArray[np.uint8]:
+    """(3, H, W) in [-1, 1] -> (H, W, 3) uint8."""
+    return ((image_3HW.permute(1, 2, 0).clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()

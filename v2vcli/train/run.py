@@ -1,0 +1,230 @@
+"""The loop: stages in order, one folder per run, resumable by the same command.
+
+    runs/NAME/recipe.resolved.json   the recipe with every default written out
+    runs/NAME/stats.jsonl            one JSON object per logged step
+    runs/NAME/state.pt               where the current stage stands
+    runs/NAME/stage-0-NAME.safetensors   what each finished stage handed to the next
+    runs/NAME/model.safetensors      the model so far, usable by `v2v convert --model`
+    runs/NAME/samples.png            the last batch, to look at
+
+Peculiar: a batch is a function of (seed, stage, draw), so "resumed" means exactly "as if never stopped". SIGTERM and
+SIGUSR1, a scheduler's warnings, save and end the run with exit code 75, for it to be queued again.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, cast
+
+import numpy as np
+import torch
+from PIL import Image
+
+from v2vcli.errors import RecipeError, V2VError
+from v2vcli.maps.edges import CannyExtractor
+from v2vcli.maps.extractors import SegmentationExtractor
+from v2vcli.maps.schema import SCHEMAS
+from v2vcli.maps.spec import MapSpec
+from v2vcli.models.catalog import find_model
+from v2vcli.models.checkpoint import load_model
+from v2vcli.models.segmenter import Segmenter
+from v2vcli.train.batches import Sampler
+from v2vcli.train.clips import Clip, MapMaker, load_clips
+from v2vcli.train.painting import ImageTask, VideoTask
+from v2vcli.train.recipe import Recipe, StageRecipe
+from v2vcli.train.segmentation import SegmentTask
+from v2vcli.train.task import Scalars, Task
+
+LOG_EVERY = 20
+
+
+class Interrupted(V2VError):  # noqa: N818 - not an error of anybody's
+    """The scheduler asked the run to stop; everything is saved, the same command goes on."""
+
+    exit_code = 75
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the caller is told while a run goes on."""
+
+    stage: str
+    step: int
+    steps: int
+    scalars: Scalars
+    frames_per_second: float
+
+
+def train(
+    recipe: Recipe,
+    *,
+    runs: Path = Path("runs"),
+    start: Path | None = None,
+    device: str = "cpu",
+    report: Callable[[str], None] = print,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Path:
+    """Run a recipe to its end, or go on where it stopped.
+
+    Args:
+        recipe: see `v2vcli.train.recipe.load_recipe`.
+        runs: folder of all runs; this one lives in ``runs/NAME``.
+        start: a checkpoint to start the first stage from.
+        device: a torch device.
+        report: told a line now and then.
+        progress: told the numbers every few steps.
+
+    Returns:
+        The path of the finished model.
+
+    Raises:
+        RecipeError: data missing, or the folder holds a run of another recipe.
+        Interrupted: SIGTERM or SIGUSR1 came; state is saved.
+    """
+    folder = runs / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, recipe)
+    run = _Run(recipe, folder, torch.device(device), report, progress)
+    handlers = {number: signal.signal(number, run.stop) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        return run.stages(start)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _claim(folder: Path, recipe: Recipe) -> None:
+    """Write the resolved recipe, or check that the folder's is the same."""
+    path, text = folder / "recipe.resolved.json", json.dumps(recipe.model_dump(mode="json", by_alias=True), indent=1)
+    if path.exists() and path.read_text() != text:
+        raise RecipeError(f"{folder} holds a run of another version of this recipe; choose another --set name=NAME or remove it")
+    path.write_text(text)
+
+
+class _Run:
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        device: torch.device,
+        report: Callable[[str], None],
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self.recipe, self.folder, self.device = recipe, folder, device
+        self.report, self.progress = report, progress
+        self.stopping = False
+        self.frames_seen = 0
+        self.spec = map_spec(recipe)
+        self._clips: list[Clip] | None = None
+
+    def stop(self, signal_number: int, frame: FrameType | None) -> None:
+        """Finish the step in hand, then save and leave."""
+        self.stopping = True
+
+    def stages(self, start: Path | None) -> Path:
+        """All stages that are not done yet."""
+        state: dict[str, Any] | None = None
+        if (self.folder / "state.pt").exists():
+            state = torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True)
+            self.frames_seen = state["frames_seen"]
+        for number, stage in enumerate(self.recipe.stage):
+            done = self.folder / f"stage-{number}-{stage.name}.safetensors"
+            if not done.exists():
+                mine = state if state is not None and state["stage"] == number else None
+                self._stage(number, stage, start, mine)
+                (self.folder / "model.safetensors").replace(done)
+            start = done
+        final = self.folder / "model.safetensors"
+        if start is not None:
+            final.write_bytes(start.read_bytes())
+        return final
+
+    def _stage(self, number: int, stage: StageRecipe, start: Path | None, state: dict[str, Any] | None) -> None:
+        torch.manual_seed(self.recipe.seed + number)
+        task = self._task(number, stage, start)
+        first = 0
+        if state is not None:
+            task.load_state(state["task"])
+            first = state["draw"]
+        self.report(f"stage {stage.name}: steps {first} to {stage.steps}")
+        began, frames_before = time.monotonic(), self.frames_seen
+        with (self.folder / "stats.jsonl").open("a") as log:
+            for draw in range(first, stage.steps):
+                scalars = task.step(draw, rate_at(draw, stage))
+                self.frames_seen += int(scalars.pop("frames"))
+                if not all(np.isfinite(value) for value in scalars.values()):
+                    raise RecipeError(f"stage {stage.name}, step {draw}: the loss is not finite; try a smaller stage.rate")
+                if draw % LOG_EVERY == 0 or draw == stage.steps - 1:
+                    speed = (self.frames_seen - frames_before) / (time.monotonic() - began)
+                    self._log(log, stage, draw, scalars, speed)
+                if draw % self.recipe.save_every == self.recipe.save_every - 1 or self.stopping:
+                    self._save(number, draw + 1, task)
+                if self.stopping:
+                    raise Interrupted(f"stopped at step {draw + 1} of stage {stage.name}; the same command goes on from there")
+        self._save(number, stage.steps, task)
+
+    def _log(self, log: IO[str], stage: StageRecipe, draw: int, scalars: Scalars, speed: float) -> None:
+        record = {"stage": stage.name, "step": draw, "frames": self.frames_seen, "fps": round(speed, 2), "time": time.time()}
+        log.write(json.dumps(record | {name: round(value, 5) for name, value in scalars.items()}) + "\n")
+        log.flush()
+        self.progress(Progress(stage.name, draw, stage.steps, scalars, speed))
+
+    def _save(self, number: int, draw: int, task: Task) -> None:
+        state = {"stage": number, "draw": draw, "frames_seen": self.frames_seen, "task": task.state()}
+        partial = self.folder / "state.pt.part"
+        torch.save(state, partial)
+        partial.replace(self.folder / "state.pt")
+        task.publish(self.folder / "model.safetensors", self.frames_seen)
+        Image.fromarray(task.picture()).save(self.folder / "samples.png")
+
+    def _task(self, number: int, stage: StageRecipe, start: Path | None) -> Task:
+        sampler = Sampler(self._loaded(), self.recipe.data, stage, (self.recipe.seed, number))
+        match stage.kind:
+            case "segment":
+                return SegmentTask(self.recipe, stage, sampler, self.device)
+            case "image":
+                return ImageTask(self.recipe, stage, sampler, self.spec, self.device, start)
+            case "video":
+                if start is None:
+                    raise RecipeError(f"stage {stage.name!r} starts from an image generator: put an image stage before it")
+                return VideoTask(self.recipe, stage, sampler, self.spec, self.device, start)
+
+    def _loaded(self) -> list[Clip]:
+        if self._clips is None:
+            with_flow = any(stage.kind == "video" for stage in self.recipe.stage)
+            self._clips = load_clips(
+                self.recipe.data, self.spec, self._maker, with_flow=with_flow, report=self.report
+            )
+        return self._clips
+
+    def _maker(self, name: str) -> MapMaker:
+        if name == "edges":
+            return CannyExtractor().extract
+        kind, _, model = name.partition(":")
+        if kind != "segmenter":
+            raise RecipeError(f"nothing makes {name!r} maps; known: edges, segmenter:MODEL")
+        info, networks = load_model(find_model(model))
+        network = cast(Segmenter, networks["segmenter"]).to(self.device)
+        return SegmentationExtractor(network, info.spec, self.device, info.size).extract
+
+
+def map_spec(recipe: Recipe) -> MapSpec:
+    """What the recipe's model is painted from (for a segmenter: what it gives)."""
+    if recipe.model.maps != "labels":
+        return MapSpec(recipe.model.maps)
+    name = recipe.model.schema_name or "cityscapes19"
+    if name not in SCHEMAS:
+        raise RecipeError(f"model.schema is {name!r}; known: {', '.join(SCHEMAS)}")
+    return MapSpec("labels", schema=SCHEMAS[name])
+
+
+def rate_at(draw: int, stage: StageRecipe) -> float:
+    """Constant, then linearly to zero over the last `stage.decay` of the stage."""
+    left = (stage.steps - draw) / stage.steps
+    return stage.rate * min(1.0, left / stage.decay) if stage.decay > 0 else stage.rate

@@ -1,0 +1,99 @@
+"""Training the street segmenter on sources whose label sets differ.
+
+Peculiar: it always predicts the finest set (Cityscapes' 19 classes); a source with coarser labels (CamVid's 11) is
+compared with the sums of probabilities of the classes that make up each of its own, so no label has to be guessed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from v2vcli.maps.schema import SCHEMAS, LabelSchema
+from v2vcli.maps.spec import MapSpec
+from v2vcli.models.checkpoint import ModelInfo, save_model
+from v2vcli.models.segmenter import Segmenter, SegmenterConfig
+from v2vcli.train.batches import LabelledBatch, Sampler
+from v2vcli.train.losses import grouped_cross_entropy
+from v2vcli.train.recipe import Recipe, StageRecipe
+from v2vcli.train.task import Average, Scalars
+
+WEIGHT_DECAY = 0.02
+
+
+def fine_to_coarse(fine: LabelSchema, coarse: LabelSchema, device: torch.device) -> torch.Tensor:
+    """(classes,) int64: the id in `coarse` of every class of `fine`, in the order of its ids; void where there is none."""
+    table = fine.remap_table(coarse)
+    return torch.from_numpy(table[: len(fine.classes)].astype(np.int64)).to(device)
+
+
+class SegmentTask:
+    """Cross-entropy on single labelled pictures, AdamW."""
+
+    def __init__(self, recipe: Recipe, stage: StageRecipe, sampler: Sampler, device: torch.device) -> None:
+        """Build the network anew."""
+        self.recipe, self.sampler, self.device = recipe, sampler, device
+        self.schema = SCHEMAS[recipe.model.schema_name or "cityscapes19"]
+        self.network = Segmenter(SegmenterConfig(len(self.schema.classes), recipe.model.widths)).to(
+            device, memory_format=torch.channels_last
+        )
+        self.average = Average(self.network, recipe.ema)
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=stage.rate, weight_decay=WEIGHT_DECAY)
+        self.size = stage.size
+        self.last: LabelledBatch | None = None
+
+    def step(self, draw: int, rate: float) -> Scalars:
+        """One batch of labelled pictures."""
+        self.last = batch = self.sampler.labelled_batch(draw, self.device)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        logits = self.network(batch.images.contiguous(memory_format=torch.channels_last))
+        losses = [
+            grouped_cross_entropy(each, ids, fine_to_coarse(self.schema, schema, self.device))
+            for each, ids, schema in zip(logits, batch.ids, batch.schemas, strict=True)
+        ]
+        loss = torch.stack(losses).mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.average.update(self.network)
+        return {"loss": loss.item(), "frames": float(len(batch.images))}
+
+    def state(self) -> dict[str, Any]:
+        """Network, average, optimiser."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what `state` gave."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def publish(self, path: Path, frames_seen: int) -> None:
+        """The averaged network, with the labels it gives."""
+        spec = MapSpec("labels", schema=self.schema)
+        info = ModelInfo.of_training(self.recipe.name, "segmenter", spec, self.size, self.recipe, frames_seen)
+        save_model(path, info, {"segmenter": self.average.network})
+
+    @torch.no_grad()
+    def picture(self) -> NDArray[np.uint8]:
+        """Pictures above what the averaged network sees in them."""
+        if self.last is None:
+            return np.zeros((1, 1, 3), np.uint8)
+        found = self.average.network(self.last.images).argmax(1).cpu().numpy().astype(np.uint8)
+        rows = [
+            np.vstack([((image.permute(1, 2, 0).cpu().numpy() + 1) * 127.5).astype(np.uint8), self.schema.colourise(ids)])
+            for image, ids in zip(self.last.images, found, strict=True)
+        ]
+        return np.hstack(rows)
+
+

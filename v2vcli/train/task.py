@@ -1,0 +1,61 @@
+"""What the training loop knows of the thing it trains: a step, a state to save, a model to publish."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+Scalars = dict[str, float]
+
+
+class Task(Protocol):
+    """One stage's work. The loop calls `step` for draw 0, 1, 2, ... and saves what `state` gives."""
+
+    def step(self, draw: int, rate: float) -> Scalars:
+        """One draw of data, at learning rate `rate`; returns what to log."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on as if never stopped."""
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what `state` gave."""
+
+    def publish(self, path: Path, frames_seen: int) -> None:
+        """Write the model as users load it."""
+
+    def picture(self) -> NDArray[np.uint8]:
+        """A strip of samples to look at, (H, W, 3)."""
+
+
+class Average:
+    """Exponential moving average of a network's weights: what is published is steadier than the last step."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        """Start as a copy; early on the average follows faster than `decay` says, or it would keep the start for long."""
+        self.network = copy.deepcopy(network).requires_grad_(False).eval()
+        self.decay, self.updates = decay, 0
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Move towards `network`."""
+        self.updates += 1
+        share = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for mine, theirs in zip(self.network.parameters(), network.parameters(), strict=True):
+            mine.lerp_(theirs, share)
+        for mine, theirs in zip(self.network.buffers(), network.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    def state(self) -> dict[str, Any]:
+        """Weights and count."""
+        return {"network": self.network.state_dict(), "updates": self.updates}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what `state` gave."""
+        self.network.load_state_dict(state["network"])
+        self.updates = state["updates"]
