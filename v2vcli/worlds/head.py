@@ -91,7 +91,7 @@ class TalkingHead:
         self._room = background(self.look, paint_rng, width, height)
         self._head_sdf, self._hair_sdf, self._body_sdf = skull(self.look.build), hair_volume(self.look), torso(self.look.build)
         self.scale = self.look.size * min(height, 1.25 * width)
-        self._centre = (0.5 * (width - 1), 0.47 * (height - 1))
+        self._centre = (0.5 * (width - 1), 0.49 * (height - 1))
         light = np.array(self.look.light)
         self._light = (light / np.linalg.norm(light)).astype(np.float32)
         self._cache: dict[int, tuple[Array, Array, Array]] = {}

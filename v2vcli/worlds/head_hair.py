@@ -78,7 +78,7 @@ class Strands:
         """Colour (N, 3) and gloss shift (N,) at head-frame points; ``pixel`` is the size of a pixel in head units."""
         # Strands fall from the parting: the angle around the vertical axis stays, a little wave comes with the height.
         angle = np.arctan2(x - self._parting * np.clip(0.4 - y, 0, 1), np.abs(z + 0.1) + 0.55)
-        wave = np.float32(0.05) * np.sin(y * (14 if self._curly else 5) + x * 4) * (3 if self._curly else 1)
+        wave = np.float32(0.05) * np.sin(y * (11 if self._curly else 5) + x * 4) * (1.6 if self._curly else 1)
         position = (angle + wave) * np.float32(2048 / 6.2832)
         coarse = lookup_1d(self._coarse, position)
         fine = lookup_1d(self._fine, position) * np.float32(np.clip(1.5 - pixel * 60, 0, 1))

@@ -103,7 +103,7 @@ def draw_look(rng: np.random.Generator) -> HeadLook:
         nose_length=float(rng.normal(1.0, 0.06)),
         nose_out=float(rng.normal(0.9 if feminine else 1.1, 0.25)),
         lips=float(rng.normal(1.08 if feminine else 0.92, 0.1) + 0.25 * deep),
-        mouth=float(rng.normal(0.22, 0.014)),
+        mouth=float(rng.normal(0.205, 0.013)),
         eye_size=float(rng.normal(1.08 if feminine else 0.94, 0.07)),
         eye_tilt=float(rng.normal(0.06, 0.05)),
         chin=float(rng.normal(1.0, 0.03)),
@@ -146,5 +146,5 @@ def draw_look(rng: np.random.Generator) -> HeadLook:
         wall_kind=walls[int(rng.choice(4, p=[0.3, 0.25, 0.25, 0.2]))],
         light=(side * float(rng.uniform(0.25, 0.7)), -float(rng.uniform(0.3, 0.65)), 0.8),
         warmth=float(rng.uniform(-1, 1)),
-        size=float(rng.uniform(0.265, 0.305)),
+        size=float(rng.uniform(0.295, 0.335)),
     )

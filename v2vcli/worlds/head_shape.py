@@ -86,9 +86,12 @@ def skull(build: Build) -> Distance:
     def distance(x: Array, y: Array, z: Array) -> Array:
         ax = np.abs(x)
         d = ellipsoid(ax, y, z, (0, -0.27, -0.16), (0.69 * b.skull, 0.74, 0.83))
-        d = join(d, ellipsoid(ax, y, z, (0, 0.26, 0.1), (0.56 * b.cheek, 0.74, 0.56)), 0.2)
-        d = join(d, blob(ax, y, z, (0.34 * b.jaw, 0.58, 0.1), (0.14, 0.2, 0.24)), 0.3)
-        d = join(d, blob(ax, y, z, (0, 0.84 * b.chin, 0.45), (0.15 * b.jaw, 0.1, 0.1)), 0.22)
+        # The face narrows from the cheekbones to the chin.
+        low = np.clip(y - np.float32(0.1), 0, 1)
+        tx = ax * (1 + low * low * np.float32(0.42 / b.jaw))
+        d = join(d, ellipsoid(tx, y, z, (0, 0.25, 0.1), (0.565 * b.cheek, 0.74, 0.56)), 0.2)
+        d = join(d, blob(ax, y, z, (0.3 * b.jaw, 0.52, 0.06), (0.13, 0.18, 0.22)), 0.28)
+        d = join(d, blob(ax, y, z, (0, 0.84 * b.chin, 0.45), (0.13 * b.jaw, 0.1, 0.1)), 0.2)
         d = join(d, blob(ax, y, z, (0.3 * b.cheek, 0.25, 0.42), (0.18, 0.15, 0.15)), 0.16)
         d = join(d, blob(ax, y, z, (0.2, -0.19, 0.57), (0.2, 0.05, 0.06)), 0.14)
         d = carve(d, blob(ax, y, z, (EYE_X, EYE_Y - 0.01, 0.74), (0.15, 0.1, 0.13)), 0.1)
@@ -104,9 +107,9 @@ def skull(build: Build) -> Distance:
         # Lips: one roll above the line of the mouth, one below.
         d = join(d, blob(ax, y, z, (0.03, MOUTH_Y - 0.045, 0.56), (b.mouth * 0.75, 0.05 * b.lips, 0.085)), 0.06)
         d = join(d, blob(ax, y, z, (0, MOUTH_Y + 0.055, 0.555), (b.mouth * 0.68, 0.058 * b.lips, 0.085)), 0.05)
-        ear = blob(ax, y - z * np.float32(0.25), z, (0.68, 0.12, -0.1), (0.075, 0.21 * b.ears, 0.14))
-        hollow = blob(ax, y - z * np.float32(0.25), z, (0.74, 0.1, -0.03), (0.06, 0.13, 0.09))
-        return np.minimum(d, carve(ear, hollow, 0.04))
+        ear = blob(ax, y - z * np.float32(0.25), z, (0.645, 0.12, -0.1), (0.105, 0.21 * b.ears, 0.14))
+        hollow = blob(ax, y - z * np.float32(0.25), z, (0.735, 0.1, -0.02), (0.06, 0.13, 0.09))
+        return join(d, carve(ear, hollow, 0.04), 0.03)
 
     return distance
 
