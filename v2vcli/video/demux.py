@@ -1,0 +1,200 @@
+"""Opening a container safely and decoding one video stream of it, damage and all.
+
+What is peculiar:
+
+- Paths go to FFmpeg as ``file:PATH`` with a protocol whitelist, so that ``a:b.mp4`` and ``-x.mp4`` are files and a
+  playlist that calls itself a video cannot fetch anything.
+- PyAV's ``demux`` generator is finished by the first error; to read on behind damage a new one is made.
+- An empty packet that has a time is a repeated picture (AVI), not the end of the stream: handing it to the decoder
+  would flush it for good.
+- A file may be cut so cleanly that FFmpeg sees an ordinary end; then the sample count or the duration in its header
+  gives it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from v2vcli.errors import DamagedInput, InputError
+from v2vcli.video.failures import plain
+
+_NOT_VIDEO_FORMATS = ("tty",)  # FFmpeg renders text files as ANSI art
+_MAX_READ_ERRORS = 16  # in a row; some demuxers report the same error forever
+_HEADER_KNOWS_DURATION = ("matroska", "mov,mp4", "avi", "flv")
+
+
+def open_input(path: str | Path) -> InputContainer:
+    """Open a container for reading.
+
+    Raises:
+        InputError: the file is missing, a folder, unreadable, or nothing FFmpeg knows.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist; check the path")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the path of a video file")
+    if not path.is_file():
+        raise InputError(f"{path} is not a regular file; save the video to a file first")
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty (0 bytes); check that it was copied whole")
+        container = av.open(
+            f"file:{path}", "r", container_options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        if isinstance(error, av.error.InvalidDataError):
+            raise InputError(
+                f"{path} is not a video, or its index is missing or damaged; check that it was copied whole"
+            ) from error
+        raise InputError(f"{path} cannot be opened: {plain(error)}; check the file") from error
+    if container.format.name in _NOT_VIDEO_FORMATS:
+        container.close()
+        raise InputError(f"{path} is not a video but text; give the path of a video file")
+    return container
+
+
+def main_video(container: InputContainer, path: str | Path) -> VideoStream:
+    """The first video stream that is not a cover picture.
+
+    Raises:
+        InputError: there is none, or no decoder for it.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        held = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        raise InputError(f"{path} has no video stream (it holds: {held}); give the path of a video file")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise InputError(f"{path}: its video codec is unknown to FFmpeg; convert it with the tool that made it")
+    return stream
+
+
+class StreamDecoder:
+    """Decodes one video stream in presentation order, once, reporting damage as it was asked to.
+
+    Iterating yields PyAV frames. Damage ends the iteration with :class:`DamagedInput` after every good frame before it
+    has been yielded, or, if ``tolerant``, is skipped and counted.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, path: str, *, tolerant: bool) -> None:
+        self._container = container
+        self._stream = stream
+        self._path = path
+        self._tolerant = tolerant
+        self._packets = 0
+        self._end = Fraction(0)  # of whatever stream reaches furthest
+        self._errors: list[str] = []
+        self._bad = 0
+        self.frames = 0
+        self.corrupt = 0
+        self.whole = True  # False once reading did not begin at the first packet, so that counts mean nothing
+        for other in container.streams.video:
+            if other.index != stream.index:
+                other.discard = Discard.all
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        for packet in self._read():
+            if packet is None:
+                yield from self._drain()
+                break
+            if packet.size == 0:
+                continue
+            try:
+                decoded = self._stream.codec_context.decode(packet)
+            except (av.FFmpegError, ValueError) as error:
+                if self._damaged(plain(error)):
+                    yield from self._drain()
+                    break
+                continue
+            if packet.is_corrupt and self._damaged("a packet is cut short"):
+                # what came out of the broken packet is still a frame, but not a good one
+                yield from self._drain()
+                break
+            yield from self._counted(decoded)
+        else:
+            yield from self._drain()
+        if not self._errors:
+            self._check_complete()
+        if self._errors and not self._tolerant:
+            raise DamagedInput(
+                f"{self._path}: damaged after frame {self.frames}: {self._errors[0]}; --tolerant keeps what decodes"
+            )
+
+    def _damaged(self, what: str) -> bool:
+        """Note damage; True if reading has to end here."""
+        self._bad += 1
+        if what not in self._errors:
+            self._errors.append(what)
+        return not self._tolerant
+
+    def _counted(self, decoded: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        for frame in decoded:
+            self.frames += 1
+            self.corrupt += frame.is_corrupt
+            yield frame
+
+    def _drain(self) -> Iterator[av.VideoFrame]:
+        try:
+            decoded = self._stream.codec_context.decode(None)
+        except (av.FFmpegError, ValueError) as error:
+            if not isinstance(error, av.error.EOFError):
+                self._damaged(plain(error))
+            return
+        yield from self._counted(decoded)
+
+    def _read(self) -> Iterator[av.Packet | None]:  # type: ignore[type-arg]
+        """Packets of the stream; None where reading had to stop early."""
+        errors_in_a_row = 0
+        while True:
+            try:
+                for packet in self._container.demux():
+                    if packet.pts is None and packet.dts is None and packet.size == 0:
+                        continue  # PyAV's own end-of-stream marks; _drain does the flushing
+                    if packet.pts is not None:
+                        errors_in_a_row = 0
+                        self._end = max(self._end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+                    if packet.stream_index == self._stream.index:
+                        errors_in_a_row = 0
+                        self._packets += 1
+                        yield packet
+                return
+            except (av.FFmpegError, OSError) as error:
+                errors_in_a_row += 1
+                if self._damaged(plain(error)) or errors_in_a_row > _MAX_READ_ERRORS:
+                    yield None
+                    return
+
+    def _check_complete(self) -> None:
+        """Compare what was read with what the header announces."""
+        if not self.whole:
+            return
+        announced = self._stream.frames
+        name = self._container.format.name
+        if not name.startswith(_HEADER_KNOWS_DURATION):
+            return
+        if announced and name.startswith("mov,mp4"):
+            if self._packets < announced:
+                self._damaged(f"the file ends after {self._packets} of {announced} pictures")
+            return
+        if self._container.duration and self._container.start_time is not None:
+            end = Fraction(self._container.start_time + self._container.duration, av.time_base)
+            if self._end < end - max(Fraction(1), end / 50):
+                self._damaged(f"the file ends at {float(self._end):.2f} s of {float(end):.2f} s")
+
+    def warnings(self) -> list[str]:
+        """What was skipped or patched up so far, one line each."""
+        lines = []
+        if self._errors and self._tolerant:
+            places = "1 place" if self._bad == 1 else f"{self._bad} places"
+            lines.append(f"{self._path}: damaged in {places} ({'; '.join(self._errors[:3])}); kept what decodes")
+        if self.corrupt:
+            lines.append(f"{self._path}: {self.corrupt} frames decoded from damaged data; they may look wrong")
+        return lines

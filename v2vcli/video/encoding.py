@@ -1,0 +1,174 @@
+"""What to encode with, and opening an encoder that holds exactly what it is given.
+
+What is peculiar:
+
+- **Odd sizes.** 4:2:0 chroma covers two by two pixels, and H.264 and H.265 crop in units of chroma samples, so neither
+  can say "319 wide" in yuv420p. The size is what counts here: an odd picture is written as yuv444p of the same depth.
+  VLC, mpv, Chrome and everything built on FFmpeg play that; QuickTime and Safari do not, and for them an even output
+  size has to be asked for. VP9, AV1, FFV1, ProRes and MJPEG hold odd 4:2:0 sizes and are left alone.
+- **No B-frames** unless ``options={"bf": ...}`` asks for them. Without them decoding order is presentation order, so
+  the container's sample durations are the frame durations, exactly, at a variable rate too, and no edit list has to
+  hide a delay. Some bits are the price.
+- ``crf`` and ``preset`` go to whatever the encoder calls them, and are left out where it has no such thing.
+- x265 and SVT-AV1 write to stderr by themselves, past FFmpeg's log; they are told not to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+from av.codec import Codec
+from av.codec.codec import UnknownCodecError
+from av.codec.context import Flags, OptionType
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+
+from v2vcli.errors import OutputError
+from v2vcli.video.colour import stored_tags, tag_encoder
+from v2vcli.video.failures import plain
+
+_NEEDS_EVEN_CHROMA = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc", "libopenh264")
+_FULL_CHROMA = {
+    "yuv420p": "yuv444p",
+    "yuvj420p": "yuvj444p",
+    "yuv422p": "yuv444p",
+    "yuvj422p": "yuvj444p",
+    "nv12": "yuv444p",
+    "yuv420p10le": "yuv444p10le",
+    "yuv422p10le": "yuv444p10le",
+    "p010le": "yuv444p10le",
+}
+_NUMERIC_PRESETS = {  # x264's names on SVT-AV1's scale
+    "ultrafast": "12",
+    "superfast": "11",
+    "veryfast": "10",
+    "faster": "9",
+    "fast": "8",
+    "medium": "6",
+    "slow": "5",
+    "slower": "4",
+    "veryslow": "3",
+    "placebo": "1",
+}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the output video is encoded.
+
+    Attributes:
+        codec: an FFmpeg encoder, for example ``libx264``, ``libx265``, ``libsvtav1``, ``ffv1``, ``h264_nvenc``.
+        crf: constant quality, lower is better; None leaves the encoder's default.
+        preset: speed against size, in x264's words; None leaves the encoder's default.
+        pix_fmt: stored pixel format; see the module's note on odd sizes.
+        options: further encoder options, as ``ffmpeg -NAME VALUE`` takes them; they win over the fields above.
+    """
+
+    codec: str = "libx264"
+    crf: float | None = 18
+    preset: str | None = "medium"
+    pix_fmt: str = "yuv420p"
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what no encoder could do.
+
+        Raises:
+            OutputError: unknown encoder or pixel format, or one the encoder does not take.
+        """
+        try:
+            codec = Codec(self.codec, "w")
+        except UnknownCodecError as error:
+            raise OutputError(
+                f"unknown video encoder {self.codec!r}; try libx264, libx265, libsvtav1 or ffv1"
+            ) from error
+        if codec.type != "video":
+            raise OutputError(f"{self.codec} encodes {codec.type}, not video; try libx264")
+        try:
+            av.VideoFormat(self.pix_fmt)
+        except ValueError as error:
+            raise OutputError(f"unknown pixel format {self.pix_fmt!r}; try yuv420p or yuv420p10le") from error
+        known = [f.name for f in codec.video_formats or []]
+        if known and self.pix_fmt not in known:
+            raise OutputError(f"{self.codec} cannot store {self.pix_fmt}; it takes: {', '.join(known)}")
+
+    def pix_fmt_for(self, width: int, height: int) -> str:
+        """The pixel format that really is written for pictures of this size."""
+        if self.codec in _NEEDS_EVEN_CHROMA and (width % 2 or height % 2):
+            return _FULL_CHROMA.get(self.pix_fmt, self.pix_fmt)
+        return self.pix_fmt
+
+    def encoder_options(self) -> dict[str, str]:
+        """Options for this encoder: ``crf``, ``preset`` and ``bf`` under its names, then ``options``, then silence."""
+        supported = av.CodecContext.create(self.codec, "w").supported_options.private
+        kinds = {option.name: option.type for option in supported}
+        chosen: dict[str, str] = {}
+        if self.codec in _NEEDS_EVEN_CHROMA or self.codec == "mpeg4":
+            chosen["bf"] = "0"
+        if self.crf is not None:
+            if "crf" in kinds:
+                chosen["crf"] = f"{self.crf:g}"
+            elif "cq" in kinds:
+                chosen |= {"cq": f"{self.crf:g}", "rc": "vbr"}
+        if self.preset is not None and "preset" in kinds:
+            numeric = kinds["preset"] == OptionType.INT and self.codec == "libsvtav1"
+            chosen["preset"] = _NUMERIC_PRESETS.get(self.preset, self.preset) if numeric else self.preset
+        chosen |= self.options
+        if self.codec == "libx265":
+            given = chosen.get("x265-params")
+            chosen["x265-params"] = ":".join(filter(None, (given, "log-level=none")))
+        if self.codec == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "0")  # the only handle it has; read when the encoder starts
+        return chosen
+
+
+def open_encoder(
+    container: OutputContainer,
+    encoding: Encoding,
+    *,
+    width: int,
+    height: int,
+    time_base: Fraction,
+    rate: Fraction,
+    sample_aspect: Fraction,
+) -> VideoStream:
+    """Add a video stream to a container and open its encoder.
+
+    Raises:
+        OutputError: the container cannot hold the codec, or the encoder refuses size, option or time base.
+    """
+    options = encoding.encoder_options()
+    pix_fmt = encoding.pix_fmt_for(width, height)
+    try:
+        stream = container.add_stream(
+            encoding.codec, rate=rate.limit_denominator(1_000_000), options=options, width=width, height=height
+        )
+    except (av.FFmpegError, ValueError) as error:
+        raise OutputError(
+            f"a {container.format.name} file cannot hold {encoding.codec} video; choose .mp4 or .mkv, or another -c:v"
+        ) from error
+    assert isinstance(stream, VideoStream)
+    stream.time_base = time_base
+    context = stream.codec_context
+    context.time_base = time_base
+    context.pix_fmt = pix_fmt
+    context.sample_aspect_ratio = sample_aspect
+    context.flags |= int(Flags.frame_duration)  # durations travel through the encoder with their frames
+    tag_encoder(context, stored_tags(pix_fmt))
+    if encoding.codec in ("libx265", "hevc_nvenc") and container.format.name in ("mp4", "mov"):
+        context.codec_tag = "hvc1"  # QuickTime and Safari ignore HEVC under FFmpeg's default, hev1
+    try:
+        context.open()
+    except (av.FFmpegError, ValueError) as error:
+        raise OutputError(
+            f"{encoding.codec} refuses {width}x{height} {pix_fmt} at a time base of {time_base} s with {options}"
+            f" ({plain(error)}); change -c:v, -pix_fmt or the size"
+        ) from error
+    unknown = sorted(set(context.options) & set(encoding.options))
+    if unknown:
+        raise OutputError(f"{encoding.codec} has no option {', '.join(unknown)}; check its spelling")
+    return stream
