@@ -223,7 +223,7 @@ class LabelSchema:
         return self.palette[ids]
 
     def ids_from_colours(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Read a colour-coded label map back: nearest colour of the palette (Euclidean in RGB).
+        """Read a colour-coded label map back: nearest colour of the palette (Euclidean in RGB), blurred borders mended.
 
         Whether a picture is colour-coded in this palette at all is judged by `v2vcli.maps.palette.PaletteReader`.
 
@@ -235,7 +235,7 @@ class LabelSchema:
         """
         from v2vcli.maps.palette import PaletteReader
 
-        return PaletteReader(self).read(rgb)[0]
+        return PaletteReader.of_schema(self).read(rgb)[0]
 
     def remap_table(self, target: LabelSchema) -> NDArray[np.uint8]:
         """Look-up table from this schema's ids to the target's: `table[ids]` is the remapped map.

@@ -1,0 +1,211 @@
+"""`--maps`: maps that somebody already made, in step with the video; remapped to the model's schema, or refused.
+
+What is accepted, and where the schema of label maps comes from:
+
+| path | schema |
+|---|---|
+| our own `.mkv` (`map_file`) | its metadata |
+| folder of PNGs whose values are ids (`map_folder`) | `schema.json`, Cityscapes file names, a known palette |
+| folder of RGB PNGs, or a video, in a schema's colours | the model's own, unless given; the colours are checked |
+| lossless grey video of ids | must be given (`--maps-schema`) |
+| edges: video or folder, white on black; rgb: any video or folder | none |
+
+Nothing is guessed that the pictures do not confirm: ids outside the schema and areas in colours outside the palette
+are errors that name the frame. One map is in memory at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+from av.video.reformatter import Colorspace
+from numpy.typing import NDArray
+
+from v2vcli.errors import InputError, UsageError
+from v2vcli.maps.control_video import LOSSLESS, grey_codec, grey_frames, is_untagged, rgb_frames
+from v2vcli.maps.map_file import stored_maps, stored_spec
+from v2vcli.maps.map_folder import MapFolder
+from v2vcli.maps.palette import PaletteReader
+from v2vcli.maps.raw_map import RawMap
+from v2vcli.maps.schema import SCHEMAS, LabelSchema
+from v2vcli.maps.spec import MapFrame, MapSpec
+
+Opener: TypeAlias = Callable[[], Iterator[RawMap]]
+
+# Share of a picture that may be areas of colours outside the palette: see palette.py for what was measured.
+_FOREIGN_LIMIT: Final = 0.005
+_BLACK_AND_WHITE: Final = {(0, 0, 0): 0, (255, 255, 255): 255}
+
+
+class MapSource:
+    """Maps of one clip, for a model of one spec. Every iteration starts at the first map.
+
+    Attributes:
+        path: Where they come from.
+        spec: What they are when they come out: the model's spec.
+        schema: What the labels were before they were remapped, or None.
+        length: How many, or None where only reading tells.
+    """
+
+    def __init__(
+        self, path: Path, spec: MapSpec, opener: Opener, schema: LabelSchema | None = None, length: int | None = None
+    ) -> None:
+        self.path = path
+        self.spec = spec
+        self.schema = schema
+        self.length = length
+        self._opener = opener
+        self._table = None if schema is None else schema.remap_table(spec.label_schema)
+        self._reader: PaletteReader | None = None
+
+    def __iter__(self) -> Iterator[MapFrame]:
+        for _, frame in self.timed():
+            yield frame
+
+    def timed(self) -> Iterator[tuple[Fraction | None, MapFrame]]:
+        """Maps with their times in seconds, exact where the file has them; None where it has none.
+
+        Raises:
+            InputError: A map cannot be read, or is not what the source was said to hold; the message names it.
+        """
+        for raw in self._opener():
+            yield raw.pts, self._frame(raw)
+
+    def _frame(self, raw: RawMap) -> MapFrame:
+        if self.spec.kind == "rgb":
+            return MapFrame(self.spec, raw.array)
+        if self.spec.kind == "edges":
+            return MapFrame(self.spec, self._edges(raw))
+        if self.spec.instance_edges and raw.instances is None:
+            raise InputError(
+                f"{raw.where} has no instance ids, but the model paints from instance edges; "
+                "give maps with instances, or another model"
+            )
+        return MapFrame(self.spec, self._labels(raw), raw.instances)
+
+    def _labels(self, raw: RawMap) -> NDArray[np.uint8]:
+        schema, table = self.schema, self._table
+        assert schema is not None and table is not None  # open_maps gives label sources a schema
+        ids = raw.array
+        if ids.ndim == 3:
+            self._reader = self._reader or PaletteReader.of_schema(schema)
+            ids, foreign = self._reader.read(raw.array)
+            if foreign > _FOREIGN_LIMIT:
+                raise InputError(
+                    f"{raw.where}: {foreign:.1%} of the picture has colours that schema '{schema.name}' lacks; "
+                    f"{_suggestion(raw.array, schema)}"
+                )
+        elif unknown := schema.unknown_ids(ids):
+            raise InputError(
+                f"{raw.where} has ids {unknown} that schema '{schema.name}' does not know; "
+                f"say what they mean with --maps-schema ({', '.join(SCHEMAS)}, or a schema.json)"
+            )
+        return table[ids]
+
+    def _edges(self, raw: RawMap) -> NDArray[np.uint8]:
+        if raw.array.ndim == 2 and bool(np.isin(raw.array, (0, 255)).all()):
+            return raw.array
+        rgb = raw.array if raw.array.ndim == 3 else np.repeat(raw.array[..., None], 3, axis=2)
+        self._reader = self._reader or PaletteReader(_BLACK_AND_WHITE, unsure=np.inf, far=96)
+        edges, foreign = self._reader.read(rgb)
+        if foreign > _FOREIGN_LIMIT:
+            raise InputError(
+                f"{raw.where} is no edge map: {foreign:.1%} of it is neither black nor white; "
+                "give white edges on black, or leave --maps out to have edges made"
+            )
+        return edges
+
+
+def open_maps(path: str | Path, spec: MapSpec, schema: LabelSchema | None = None) -> MapSource:
+    """Open maps that somebody made, for a model of `spec`.
+
+    Args:
+        path: A map file, a video, or a folder of pictures.
+        spec: What the model paints from.
+        schema: What the labels mean, where the file does not say (`--maps-schema`).
+
+    Raises:
+        InputError: The path cannot be read, or holds another kind of map, or nothing says what its ids mean.
+        SchemaMismatch: The labels do not fit the model's schema, even by name; the message lists the classes.
+        UsageError: `schema` contradicts what the file says, or the model paints from no labels.
+    """
+    path = Path(path)
+    if schema is not None and spec.kind != "labels":
+        raise UsageError(f"--maps-schema is for label maps, but the model paints from '{spec.kind}' maps; leave it out")
+    if not path.exists():
+        raise InputError(f"there are no maps at {path}; check the path")
+    source = _open_folder(path, spec, schema) if path.is_dir() else _open_video(path, spec, schema)
+    next(iter(source))  # what is wrong with the first map is better known before the work begins
+    return source
+
+
+def _open_folder(path: Path, spec: MapSpec, schema: LabelSchema | None) -> MapSource:
+    folder = MapFolder.open(path, spec.kind)
+    if spec.kind != "labels":
+        return MapSource(path, spec, lambda: folder.maps(None), length=len(folder.files))
+    found = _agreed(path, folder.schema, schema) or folder.schema_of_palette(spec.label_schema)
+    if found is None and folder.is_colour_coded():
+        found = spec.label_schema
+    if found is None:
+        raise InputError(
+            f"nothing in {path} says what its ids mean; give --maps-schema ({', '.join(SCHEMAS)}, or a schema.json), "
+            "or put a schema.json beside the PNGs"
+        )
+    chosen = found
+    return MapSource(path, spec, lambda: folder.maps(chosen), chosen, len(folder.files))
+
+
+def _open_video(path: Path, spec: MapSpec, schema: LabelSchema | None) -> MapSource:
+    stored = stored_spec(path)
+    if stored is not None:
+        if stored.kind != spec.kind:
+            raise InputError(f"{path} holds '{stored.kind}' maps, but the model paints from '{spec.kind}' maps")
+        return MapSource(path, spec, lambda: stored_maps(path), _agreed(path, stored.schema, schema))
+    if spec.kind != "labels":
+        return MapSource(path, spec, lambda: rgb_frames(path))
+    codec = grey_codec(path)
+    if codec is not None:
+        if codec not in LOSSLESS:
+            raise InputError(
+                f"{path} is grey and '{codec}' is lossy: its values are no ids; store ids with FFV1 or as PNGs"
+            )
+        if schema is None:
+            raise InputError(f"nothing in {path} says what its ids mean; give --maps-schema ({', '.join(SCHEMAS)})")
+        return MapSource(path, spec, lambda: grey_frames(path), schema)
+    chosen = schema or spec.label_schema
+    matrix = _fitting_matrix(path, chosen)
+    return MapSource(path, spec, lambda: rgb_frames(path, matrix), chosen)
+
+
+def _agreed(path: Path, declared: LabelSchema | None, given: LabelSchema | None) -> LabelSchema | None:
+    if declared is not None and given is not None and declared != given:
+        raise UsageError(
+            f"{path} says that its schema is '{declared.name}', but --maps-schema says '{given.name}'; "
+            "leave the option out"
+        )
+    return declared or given
+
+
+def _fitting_matrix(path: Path, schema: LabelSchema) -> Colorspace | None:
+    """The YCbCr matrix that brings an untagged video's first frame nearest to the palette; None if it is tagged."""
+    if not is_untagged(path):
+        return None
+    reader = PaletteReader.of_schema(schema)
+    candidates = (Colorspace.ITU601, Colorspace.ITU709)
+    return min(candidates, key=lambda matrix: reader.distance(next(rgb_frames(path, matrix)).array))
+
+
+def _suggestion(rgb: NDArray[np.uint8], tried: LabelSchema) -> str:
+    """What to do about colours that do not fit: name the built-in schemas that they do fit, if any."""
+    fitting = [
+        f"--maps-schema {schema.name}"
+        for schema in SCHEMAS.values()
+        if schema != tried and PaletteReader.of_schema(schema).read(rgb)[1] <= _FOREIGN_LIMIT
+    ]
+    if fitting:
+        return f"it looks like {' or '.join(fitting)}"
+    return f"no built-in schema ({', '.join(SCHEMAS)}) has them; give the palette as --maps-schema SCHEMA.json"
