@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from v2vcli.errors import InputError, UsageError
 from v2vcli.evaluation import METRICS, Report, evaluate, metric
 from v2vcli.maps.edges import CannyExtractor
 from v2vcli.maps.spec import MapFrame
+from v2vcli.maps.store import MapWriter
 
 Images = Sequence[NDArray[np.uint8]]
 WriteVideo = Callable[..., Path]
@@ -68,6 +70,17 @@ def test_given_maps_are_walked_in_step(write_video: WriteVideo, panning: Images)
     assert "8 frames and there are 7 maps" in shifted.remarks[0]
 
 
+def test_maps_may_be_a_file(write_video: WriteVideo, panning: Images, tmp_path: Path) -> None:
+    extractor = CannyExtractor()
+    with MapWriter(tmp_path / "maps.mkv", extractor.spec) as writer:
+        for index, asked in enumerate(extractor.extract(panning, (96, 64))):
+            writer.write(asked, Fraction(index, 25))
+    video = write_video("in.mkv", panning)
+    report = evaluate(video, maps=tmp_path / "maps.mkv", extractor=extractor)
+    assert report["map_agreement"].value == 1
+    assert report.remarks == ()
+
+
 def test_a_missing_frame_is_reported_and_the_rest_compared(write_video: WriteVideo, panning: Images) -> None:
     report = evaluate(write_video("out.mkv", panning[:6]), write_video("in.mkv", panning), metrics=["psnr"])
     assert report.remarks == ("the output has 6 frames and the reference 8: the first 6 were compared",)
@@ -103,6 +116,8 @@ def test_what_a_metric_needs_is_asked_for(write_video: WriteVideo, panning: Imag
         evaluate(video, metrics=["psnr"])
     with pytest.raises(UsageError, match="map_agreement needs an extractor"):
         evaluate(video, video, metrics=["map_agreement"])
+    with pytest.raises(UsageError, match=r"give an extractor \(--mode\)"):
+        evaluate(video, maps=[])
     with pytest.raises(UsageError, match="did you mean 'warp_error_dis'"):
         evaluate(video, metrics=["warp_eror_dis"])
     alone = evaluate(video)

@@ -52,6 +52,8 @@ def evaluate(
         InputError: a file cannot be read, or the pictures cannot be compared.
         SchemaMismatch: the maps' labels and the extractor's do not fit.
     """
+    if maps is not None and extractor is None:
+        raise UsageError(f"maps are compared with those found in the output: give {_HOW_TO_GIVE['maps']}")
     chosen = _choose(metrics, _given(reference, maps, extractor))
     walk = Walk()
     with ExitStack() as stack:
@@ -96,6 +98,7 @@ _HOW_TO_GIVE: dict[Need, str] = {
 
 
 def _choose(names: Sequence[str] | None, given: set[Need]) -> list[MetricInfo]:
+    """The metrics asked for, or all that ``given`` allows."""
     if names is None:
         return [info for info in METRICS.values() if info.needs <= given]
     chosen = [find_metric(name) for name in dict.fromkeys(names)]
