@@ -80,13 +80,23 @@ class DisFlow:
         flow = self._flow(grey, grey_before)
         trusted = ends_inside(flow) & consistent(flow, self._flow(grey_before, grey))
         if photometric:
-            residual = (current.astype(np.float32) - warp(previous.astype(np.float32), flow)) / 127.5
-            trusted &= np.sum(residual * residual, axis=2) < CONFIDENCE_LIMIT
+            trusted &= confident(_signed(current), _signed(previous), flow)
         return GuideFlow(flow, trusted)
 
     def _flow(self, start: NDArray[np.uint8], end: NDArray[np.uint8]) -> Flow:
         # None as the first guess: OpenCV would otherwise start from the last result, and order would matter.
         return np.asarray(self._dis.calc(start, end, None), dtype=np.float32)  # type: ignore[call-overload]
+
+
+def confident(current: NDArray[np.float32], previous: NDArray[np.float32], flow: Flow) -> NDArray[np.bool_]:
+    """(H, W) bool: where the colour that ``flow`` finds is the pixel's own; images (H, W, 3) float32 in [-1, 1]."""
+    residual = current - warp(previous, flow)
+    return np.asarray(np.sum(residual * residual, axis=2) < CONFIDENCE_LIMIT)
+
+
+def _signed(image: Image) -> NDArray[np.float32]:
+    """Bytes to [-1, 1]."""
+    return np.asarray(image.astype(np.float32) / 127.5 - 1, dtype=np.float32)
 
 
 def ends_inside(flow: Flow) -> NDArray[np.bool_]:
