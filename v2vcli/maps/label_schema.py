@@ -165,7 +165,7 @@ class LabelSchema:
 
     @cached_property
     def colours(self) -> dict[Colour, int]:
-        """What each colour of the palette reads back as: class ids, shared colours going to the class not void."""
+        """What each colour reads back as, the void colour first; shared ones go to the class that is not void."""
         table = {self.void_colour: self.void_id}
         for c in sorted(self.classes, key=lambda c: (not c.void, -c.id)):  # the last to write wins: not void, lowest id
             table[c.colour] = c.id
@@ -235,7 +235,7 @@ class LabelSchema:
         """
         from v2vcli.maps.palette import PaletteReader
 
-        return PaletteReader.of_schema(self).read(rgb)[0]
+        return PaletteReader.of_schema(self).read(rgb).values
 
     def remap_table(self, target: LabelSchema) -> NDArray[np.uint8]:
         """Look-up table from this schema's ids to the target's: `table[ids]` is the remapped map.

@@ -29,15 +29,16 @@ from v2vcli.errors import InputError, UsageError
 from v2vcli.maps.control_video import LOSSLESS, grey_codec, grey_frames, is_untagged, rgb_frames
 from v2vcli.maps.map_file import stored_maps, stored_spec
 from v2vcli.maps.map_folder import MapFolder
-from v2vcli.maps.palette import PaletteReader
+from v2vcli.maps.palette import PaletteReader, PaletteReading
 from v2vcli.maps.raw_map import RawMap
 from v2vcli.maps.schema import SCHEMAS, LabelSchema
 from v2vcli.maps.spec import MapFrame, MapSpec
 
 Opener: TypeAlias = Callable[[], Iterator[RawMap]]
 
-# Share of a picture that may be areas of colours outside the palette: see palette.py for what was measured.
-_FOREIGN_LIMIT: Final = 0.005
+# How much of a picture may be in colours outside the palette: see palette.py for what was measured.
+_FOREIGN_AREAS: Final = 0.02
+_FOREIGN_DRAWING: Final = 0.35
 _BLACK_AND_WHITE: Final = {(0, 0, 0): 0, (255, 255, 255): 255}
 
 
@@ -93,12 +94,13 @@ class MapSource:
         ids = raw.array
         if ids.ndim == 3:
             self._reader = self._reader or PaletteReader.of_schema(schema)
-            ids, foreign = self._reader.read(raw.array)
-            if foreign > _FOREIGN_LIMIT:
+            reading = self._reader.read(raw.array)
+            if _is_foreign(reading):
                 raise InputError(
-                    f"{raw.where}: {foreign:.1%} of the picture has colours that schema '{schema.name}' lacks; "
-                    f"{_suggestion(raw.array, schema)}"
+                    f"{raw.where} has colours that schema '{schema.name}' lacks: {reading.foreign_areas:.1%} of the "
+                    f"picture, {reading.foreign_drawing:.0%} of what is not void; {_suggestion(raw.array, schema)}"
                 )
+            ids = reading.values
         elif unknown := schema.unknown_ids(ids):
             raise InputError(
                 f"{raw.where} has ids {unknown} that schema '{schema.name}' does not know; "
@@ -111,13 +113,14 @@ class MapSource:
             return raw.array
         rgb = raw.array if raw.array.ndim == 3 else np.repeat(raw.array[..., None], 3, axis=2)
         self._reader = self._reader or PaletteReader(_BLACK_AND_WHITE, unsure=np.inf, far=96)
-        edges, foreign = self._reader.read(rgb)
-        if foreign > _FOREIGN_LIMIT:
+        reading = self._reader.read(rgb)
+        if _is_foreign(reading):
             raise InputError(
-                f"{raw.where} is no edge map: {foreign:.1%} of it is neither black nor white; "
+                f"{raw.where} is no edge map: neither black nor white are {reading.foreign_areas:.1%} of the picture "
+                f"and {reading.foreign_drawing:.0%} of what is drawn; "
                 "give white edges on black, or leave --maps out to have edges made"
             )
-        return edges
+        return reading.values
 
 
 def open_maps(path: str | Path, spec: MapSpec, schema: LabelSchema | None = None) -> MapSource:
@@ -181,6 +184,10 @@ def _open_video(path: Path, spec: MapSpec, schema: LabelSchema | None) -> MapSou
     return MapSource(path, spec, lambda: rgb_frames(path, matrix), chosen)
 
 
+def _is_foreign(reading: PaletteReading) -> bool:
+    return reading.foreign_areas > _FOREIGN_AREAS or reading.foreign_drawing > _FOREIGN_DRAWING
+
+
 def _agreed(path: Path, declared: LabelSchema | None, given: LabelSchema | None) -> LabelSchema | None:
     if declared is not None and given is not None and declared != given:
         raise UsageError(
@@ -204,7 +211,7 @@ def _suggestion(rgb: NDArray[np.uint8], tried: LabelSchema) -> str:
     fitting = [
         f"--maps-schema {schema.name}"
         for schema in SCHEMAS.values()
-        if schema != tried and PaletteReader.of_schema(schema).read(rgb)[1] <= _FOREIGN_LIMIT
+        if schema != tried and not _is_foreign(PaletteReader.of_schema(schema).read(rgb))
     ]
     if fitting:
         return f"it looks like {' or '.join(fitting)}"

@@ -44,7 +44,7 @@ class CannySettings:
     blur_sigma: float = 1.0
     auto_quantile: float = 0.9
     auto_ratio: float = 0.4
-    auto_floor: float = 40.0
+    auto_floor: float = 20.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -1,0 +1,181 @@
+"""Map specs and frames: contradictions refused, JSON, resizing, pictures, and light imports."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from v2vcli.errors import InputError, SchemaMismatch, UsageError
+from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35
+from v2vcli.maps.spec import CannySettings, MapFrame, MapSpec
+
+LABELS, EDGES, RGB = MapSpec("labels", CITYSCAPES19), MapSpec("edges"), MapSpec("rgb")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "depth"}, "'depth' is not one of labels, edges, rgb"),
+        ({"kind": "labels"}, "'labels' needs a schema"),
+        ({"kind": "rgb", "schema": CAMVID11}, "'rgb' has no schema"),
+        ({"kind": "edges", "instance_edges": True}, "instance edges belong to label maps"),
+        ({"kind": "rgb", "edges": CannySettings()}, "Canny settings belong to edge maps"),
+    ],
+)
+def test_contradictions_are_refused(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        MapSpec(**arguments)
+
+
+def test_channels():
+    assert MapSpec("labels", CAMVID11).channels == 11
+    assert MapSpec("labels", CITYSCAPES35, instance_edges=True).channels == 36
+    assert (EDGES.channels, RGB.channels) == (1, 3)
+
+
+def test_label_schema_of_other_kinds_is_an_error():
+    assert LABELS.label_schema is CITYSCAPES19
+    with pytest.raises(SchemaMismatch, match="'rgb' maps have no label schema"):
+        _ = RGB.label_schema
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"blur_sigma": -1}, "blur_sigma is -1"),
+        ({"high": float("nan")}, "high is nan"),
+        ({"low": "auto"}, "low is 'auto'"),
+        ({"auto_quantile": 1.5}, "shares in 0..1"),
+        ({"low": 3}, "low is given without high"),
+        ({"low": 5, "high": 3}, "low 5 is above high 3"),
+    ],
+)
+def test_canny_settings_out_of_range_are_refused(arguments, message):
+    with pytest.raises(UsageError, match=message):
+        CannySettings(**arguments)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        LABELS,
+        MapSpec("labels", CITYSCAPES35, instance_edges=True),
+        RGB,
+        EDGES,
+        MapSpec("edges", edges=CannySettings(1, 9)),
+    ],
+)
+def test_json_round_trip(spec):
+    assert MapSpec.from_json(spec.to_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no", "a.mkv is not JSON"),
+        ("{}", "not an object with a 'kind'"),
+        ('{"kind": "rgb", "flavour": 1}', "unknown key flavour"),
+        ('{"kind": "labels"}', "needs a schema"),
+        ('{"kind": "edges", "edges": {"hihg": 3}}', "hihg"),
+        ('{"kind": "edges", "edges": {"low": 3}}', "without high"),
+    ],
+)
+def test_bad_json_is_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        MapSpec.from_json(text, "a.mkv")
+
+
+@pytest.mark.parametrize(
+    ("spec", "array", "instances"),
+    [
+        (LABELS, np.zeros((2, 3), np.int64), None),
+        (LABELS, np.zeros((2, 3, 3), np.uint8), None),
+        (RGB, np.zeros((2, 3), np.uint8), None),
+        (EDGES, np.zeros((0, 3), np.uint8), None),
+        (LABELS, np.zeros((2, 3), np.uint8), np.zeros((2, 3), np.uint16)),
+        (LABELS, np.zeros((2, 3), np.uint8), np.zeros((3, 3), np.int32)),
+        (EDGES, np.zeros((2, 3), np.uint8), np.zeros((2, 3), np.int32)),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(spec, array, instances):
+    with pytest.raises(InputError, match="check its maker"):
+        MapFrame(spec, array, instances)
+
+
+# ---- resizing
+
+
+def test_labels_take_the_nearest_pixel_and_instances_follow():
+    ids = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    frame = MapFrame(LABELS, ids, ids.astype(np.int32) + 1000)
+    big = frame.resized(6, 4)
+    assert np.array_equal(big.array, ids.repeat(2, 0).repeat(2, 1))
+    assert np.array_equal(big.instances, big.array.astype(int) + 1000)
+    small = big.resized(3, 2)
+    assert np.array_equal(small.array, ids)
+    assert frame.resized(3, 2) is frame
+    assert frame.resized(1, 1).array.tolist() == [[4]]  # the pixel in the middle, not the corner
+
+
+def test_no_size_mixes_labels():
+    ids = np.random.default_rng(0).choice([0, 5, 18, 255], (37, 53)).astype(np.uint8)
+    for size in ((1, 1), (20, 11), (53, 36), (54, 38), (200, 90)):
+        resized = MapFrame(LABELS, ids).resized(*size)
+        assert resized.size == size
+        assert set(np.unique(resized.array)) <= {0, 5, 18, 255}
+
+
+@pytest.mark.parametrize("angle", [0, 20, 45, 70, 90, 130])
+@pytest.mark.parametrize("shrink", [1.5, 2, 4, 7])
+def test_a_thin_line_stays_a_connected_thin_line_when_edges_shrink(angle, shrink):
+    import cv2
+
+    edges = np.zeros((210, 210), np.uint8)
+    across = 300 * np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+    ends = [tuple(int(v) for v in np.round(105 + sign * across)) for sign in (-1, 1)]
+    cv2.line(edges, *ends, 255)
+    size = round(210 / shrink)
+    small = MapFrame(EDGES, edges).resized(size, size).array
+    assert set(np.unique(small)) == {0, 255}
+    regions, _ = cv2.connectedComponents(255 - small, connectivity=4)
+    assert regions == 3  # the line itself and the two sides that it still keeps apart
+    assert np.count_nonzero(small) <= 3 * size
+
+
+def test_edges_grow_without_grey():
+    edges = np.eye(5, dtype=np.uint8) * 255
+    assert np.array_equal(MapFrame(EDGES, edges).resized(10, 10).array, edges.repeat(2, 0).repeat(2, 1))
+
+
+def test_rgb_is_averaged_over_areas():
+    rgb = np.zeros((2, 2, 3), np.uint8)
+    rgb[0, 0] = (200, 100, 40)
+    assert MapFrame(RGB, rgb).resized(1, 1).array.tolist() == [[[50, 25, 10]]]
+
+
+def test_a_size_of_nothing_is_refused():
+    with pytest.raises(UsageError, match="0x4"):
+        MapFrame(RGB, np.zeros((2, 2, 3), np.uint8)).resized(0, 4)
+
+
+# ---- pictures
+
+
+def test_pictures():
+    ids = np.array([[0, 255]], np.uint8)
+    assert MapFrame(LABELS, ids).picture().tolist() == [[[128, 64, 128], [0, 0, 0]]]
+    assert MapFrame(EDGES, np.array([[0, 255]], np.uint8)).picture().tolist() == [[[0] * 3, [255] * 3]]
+    rgb = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
+    assert np.array_equal(MapFrame(RGB, rgb).picture(), rgb)
+    with pytest.raises(SchemaMismatch, match=r"ids \[19\]"):
+        MapFrame(LABELS, ids + 19).picture()
+
+
+def test_schemas_and_specs_import_neither_torch_nor_opencv_nor_av():
+    code = (
+        "import sys, v2vcli.maps.schema, v2vcli.maps.spec, v2vcli.maps.edges;"
+        "print([m for m in ('torch', 'cv2', 'av', 'PIL') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
