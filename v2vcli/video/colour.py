@@ -13,6 +13,7 @@ What is peculiar:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import av
@@ -111,11 +112,15 @@ def resolve_colour(frame: av.VideoFrame, codec: str) -> ColourTags:
     return ColourTags(matrix or guess, full, primaries, transfer, guessed=matrix is None)
 
 
-def stored_tags(pix_fmt: str) -> ColourTags:
-    """The tags that go with samples written in ``pix_fmt``: BT.709 limited, or full range where the format is that."""
+def stored_tags(pix_fmt: str, codec: str) -> ColourTags:
+    """The tags that go with samples written in ``pix_fmt`` by an encoder: BT.709 limited wherever there is a choice.
+
+    RGB has no matrix, ``yuvj*`` is full range by name, and MJPEG is BT.601 because a JPEG file cannot say otherwise.
+    """
     if is_rgb(pix_fmt):
         return ColourTags("rgb", True, "bt709", "bt709")
-    return ColourTags("bt709", pix_fmt.startswith("yuvj"), "bt709", "bt709")
+    matrix = "bt470bg" if codec == "mjpeg" else OUTPUT_TAGS.matrix
+    return replace(OUTPUT_TAGS, matrix=matrix, full_range=pix_fmt.startswith("yuvj"))
 
 
 def tag_encoder(context: av.VideoCodecContext, tags: ColourTags) -> None:

@@ -184,8 +184,9 @@ class StreamDecoder:
             if self._packets < announced:
                 self._damaged(f"the file ends after {self._packets} of {announced} pictures")
             return
-        if self._container.duration and self._container.start_time is not None:
-            end = Fraction(self._container.start_time + self._container.duration, av.time_base)
+        if self._container.duration:
+            # Matroska counts it from 0, others from the first packet: take the smaller reading, better mild than wrong
+            end = Fraction(self._container.duration, av.time_base)
             if self._end < end - max(Fraction(1), end / 50):
                 self._damaged(f"the file ends at {float(self._end):.2f} s of {float(end):.2f} s")
 

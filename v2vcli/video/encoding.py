@@ -8,7 +8,8 @@ What is peculiar:
   size has to be asked for. VP9, AV1, FFV1, ProRes and MJPEG hold odd 4:2:0 sizes and are left alone.
 - **No B-frames** unless ``options={"bf": ...}`` asks for them. Without them decoding order is presentation order, so
   the container's sample durations are the frame durations, exactly, at a variable rate too, and no edit list has to
-  hide a delay. Some bits are the price.
+  hide a delay. The price, measured at the same ``crf`` on driving and face clips: 17 to 61 % more bytes, part of
+  which is quality (B-frames are quantised more coarsely).
 - ``crf`` and ``preset`` go to whatever the encoder calls them, and are left out where it has no such thing.
 - x265 and SVT-AV1 write to stderr by themselves, past FFmpeg's log; they are told not to.
 """
@@ -42,6 +43,8 @@ _FULL_CHROMA = {
     "yuv422p10le": "yuv444p10le",
     "p010le": "yuv444p10le",
 }
+_QUANTISER_CODECS = ("mjpeg", "mpeg4", "mpeg2video")  # no crf; a fixed quantiser of 2 (best) to 31 instead
+_LAMBDA_PER_QUANTISER = 118  # FF_QP2LAMBDA
 _NUMERIC_PRESETS = {  # x264's names on SVT-AV1's scale
     "ultrafast": "12",
     "superfast": "11",
@@ -94,7 +97,7 @@ class Encoding:
             raise OutputError(f"unknown pixel format {self.pix_fmt!r}; try yuv420p or yuv420p10le") from error
         known = [f.name for f in codec.video_formats or []]
         if known and self.pix_fmt not in known:
-            raise OutputError(f"{self.codec} cannot store {self.pix_fmt}; it takes: {', '.join(known)}")
+            raise OutputError(f"{self.codec} cannot store {self.pix_fmt}; it takes {', '.join(known[:8])}...")
 
     def pix_fmt_for(self, width: int, height: int) -> str:
         """The pixel format that really is written for pictures of this size."""
@@ -114,6 +117,9 @@ class Encoding:
                 chosen["crf"] = f"{self.crf:g}"
             elif "cq" in kinds:
                 chosen |= {"cq": f"{self.crf:g}", "rc": "vbr"}
+            elif self.codec in _QUANTISER_CODECS:
+                quantiser = min(31, max(2, round(self.crf / 6)))
+                chosen |= {"flags": "+qscale", "global_quality": str(quantiser * _LAMBDA_PER_QUANTISER)}
         if self.preset is not None and "preset" in kinds:
             numeric = kinds["preset"] == OptionType.INT and self.codec == "libsvtav1"
             chosen["preset"] = _NUMERIC_PRESETS.get(self.preset, self.preset) if numeric else self.preset
@@ -158,7 +164,7 @@ def open_encoder(
     context.pix_fmt = pix_fmt
     context.sample_aspect_ratio = sample_aspect
     context.flags |= int(Flags.frame_duration)  # durations travel through the encoder with their frames
-    tag_encoder(context, stored_tags(pix_fmt))
+    tag_encoder(context, stored_tags(pix_fmt, encoding.codec))
     if encoding.codec in ("libx265", "hevc_nvenc") and container.format.name in ("mp4", "mov"):
         context.codec_tag = "hvc1"  # QuickTime and Safari ignore HEVC under FFmpeg's default, hev1
     try:

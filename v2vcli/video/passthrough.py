@@ -97,6 +97,8 @@ class Passthrough:
             if (isinstance(stream, AudioStream) and audio) or isinstance(stream, SubtitleStream):
                 if self._add(stream):
                     continue
+            elif stream.type == "attachment" and holds(output.format.name, stream):
+                output.add_stream_from_template(stream)  # fonts, covers: part of the header, no packets
             elif stream.type in ("data", "attachment", "unknown") and not self._is_chapter_text(stream):
                 self.warnings.append(f"{self._path}: {stream.type} stream {stream.index} is not carried over")
             stream.discard = Discard.all
@@ -131,7 +133,8 @@ class Passthrough:
             copy = transcoder.stream
             self.warnings.append(f"{label}: {name} cannot hold {old}; encoded again with {transcoder.codec}")
         else:
-            self.warnings.append(f"{label}: {name} cannot hold {old}; left out (an .mkv output keeps it)")
+            keeper = ".mp4" if old == "mov_text" else ".mkv"
+            self.warnings.append(f"{label}: {name} cannot hold {old}; left out ({keeper} keeps it)")
             return False
         copy.metadata.update(lasting_tags(stream.metadata))
         copy.disposition = stream.disposition

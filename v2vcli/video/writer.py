@@ -10,8 +10,9 @@ What a container can hold decides how exact "exact" is:
   are. Each frame's duration is stored, in milliseconds too.
 - **avi and others**: best effort. AVI has one constant frame rate, and frames land on the nearest slot of it.
 
-Every pixel format is written as limited-range BT.709 with the conversion to match and all four tags, except RGB and
-``yuvj*`` formats, which are full range by nature. Files are bit-identical from one run to the next.
+Everything is written as limited-range BT.709 with the conversion to match and all four tags, except RGB and ``yuvj*``
+formats, which are full range by nature, and MJPEG, which knows nothing but BT.601. Files are bit-identical from one
+run to the next.
 """
 
 from __future__ import annotations
@@ -104,7 +105,8 @@ class VideoWriter:
         self._size = (width, height)
         self._encoding = encoding or Encoding()
         self._shift = -(start or Fraction(0))
-        self._last: int | None = None
+        self._last: tuple[Fraction, int] | None = None  # pts as given, ticks as written
+        self._rounded = False
         self._frames = 0
         self._passthrough: Passthrough | None = None
         self._container: OutputContainer | None = None
@@ -114,7 +116,7 @@ class VideoWriter:
             self._container = self._open_container()
             self._stream = self._open_stream(time_base, start, rate or _FALLBACK_RATE, sample_aspect)
             pix_fmt = self._stream.codec_context.pix_fmt or self._encoding.pix_fmt
-            self._to_stored = RGBEncoder(pix_fmt, stored_tags(pix_fmt))
+            self._to_stored = RGBEncoder(pix_fmt, stored_tags(pix_fmt, self._encoding.codec))
             if copy_from is not None:
                 self._passthrough = Passthrough(copy_from, self._container, audio=audio, start=start, end=end)
             self._write_header(dict(metadata))
@@ -186,6 +188,8 @@ class VideoWriter:
         elif name in _MATROSKA:
             # or audio that starts before 0 (encoder priming) would move the video
             options["avoid_negative_ts"] = "disabled"
+        else:
+            self.warnings.append(f"{self._path}: {name} keeps no exact times; use .mp4, .mov or .mkv if they matter")
         try:
             container.start_encoding()
         except (av.FFmpegError, ValueError) as error:
@@ -235,25 +239,24 @@ class VideoWriter:
         self._frames += 1
 
     def _ticks(self, frame: Frame) -> int:
-        exact = (frame.pts + self._shift) / self._time_base
-        ticks = round(exact)
+        """The frame's time in the encoder's time base, later than the one before even where that means rounding."""
+        time = frame.pts + self._shift
+        ticks = round(time / self._time_base)
+        if self._last is not None:
+            if frame.pts <= self._last[0]:
+                raise OutputError(
+                    f"{self._path}: frame {frame.index} at {frame.pts} s does not come after the one before it"
+                )
+            ticks = max(ticks, self._last[1] + 1)
         stored = self._stream.time_base or self._time_base
-        if not self._frames_are_rounded and ((frame.pts + self._shift) / stored).denominator != 1:
-            self._frames_are_rounded = True
+        if not self._rounded and (time / stored).denominator != 1:
+            self._rounded = True
             self.warnings.append(
                 f"{self._path}: times are rounded to the {float(stored) * 1000:.4g} ms that this container and encoder"
                 " can hold; .mp4 with libx264 keeps them exact"
             )
-        if self._last is not None and ticks <= self._last:
-            if exact.denominator == 1:
-                raise OutputError(
-                    f"{self._path}: frame {frame.index} at {frame.pts} s does not come after the one before it"
-                )
-            ticks = self._last + 1
-        self._last = ticks
+        self._last = (frame.pts, ticks)
         return ticks
-
-    _frames_are_rounded = False
 
     def _mux(self, packet: av.Packet[VideoStream]) -> None:
         """Mux a video packet after everything copied that comes before it, so that nothing queues up."""
