@@ -44,7 +44,15 @@ class _Solid:
     z: Array
 
 
-def _trace(distance: Distance, index: Array, origin: tuple[Array, Array, Array], ray: tuple[float, float, float], start: Array, far: float, pixel: float) -> _Solid:
+def _trace(
+    distance: Distance,
+    index: Array,
+    origin: tuple[Array, Array, Array],
+    ray: tuple[float, float, float],
+    start: Array,
+    far: float,
+    pixel: float,
+) -> _Solid:
     """Sphere-trace rays ``origin + t * ray`` with t falling from ``start`` to ``far``; misses keep their closest approach."""
     ox, oy, oz = origin
     rx, ry, rz = (np.float32(r) for r in ray)
@@ -89,7 +97,11 @@ class TalkingHead:
         paint_rng = np.random.default_rng([seed, 0xFACE])
         self._skin, self._strands = SkinPaint(self.look, paint_rng), Strands(self.look, paint_rng)
         self._room = background(self.look, paint_rng, width, height)
-        self._head_sdf, self._hair_sdf, self._body_sdf = skull(self.look.build), hair_volume(self.look), torso(self.look.build)
+        self._head_sdf, self._hair_sdf, self._body_sdf = (
+            skull(self.look.build),
+            hair_volume(self.look),
+            torso(self.look.build),
+        )
         self.scale = self.look.size * min(height, 1.25 * width)
         self._centre = (0.5 * (width - 1), 0.49 * (height - 1))
         light = np.array(self.look.light)
@@ -109,7 +121,9 @@ class TalkingHead:
         return rotation, _PIVOT - rotation @ _PIVOT + np.array([pose.x + 0.5 * pose.body_x, pose.y, 0.0])
 
     def _to_pixels(self, x: Array, y: Array) -> tuple[Array, Array]:
-        return x * np.float32(self.scale) + np.float32(self._centre[0]), y * np.float32(self.scale) + np.float32(self._centre[1])
+        return x * np.float32(self.scale) + np.float32(self._centre[0]), y * np.float32(self.scale) + np.float32(
+            self._centre[1]
+        )
 
     def _project(self, pose: HeadPose, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
         """Pixels and camera depth of head-frame points."""
@@ -156,7 +170,11 @@ class TalkingHead:
             x, y = px - np.float32(offset[0]), py - np.float32(offset[1])
             z = np.float32(-offset[2])
             i = inverse.astype(np.float32)
-            origin = (i[0, 0] * x + i[0, 1] * y + i[0, 2] * z, i[1, 0] * x + i[1, 1] * y + i[1, 2] * z, i[2, 0] * x + i[2, 1] * y + i[2, 2] * z)
+            origin = (
+                i[0, 0] * x + i[0, 1] * y + i[0, 2] * z,
+                i[1, 0] * x + i[1, 1] * y + i[1, 2] * z,
+                i[2, 0] * x + i[2, 1] * y + i[2, 2] * z,
+            )
             ray = (float(i[0, 2]), float(i[1, 2]), float(i[2, 2]))
             # Rays outside the ball that holds the body cannot hit; the others start on it.
             centre_y = 0.5 * (top + bottom)
@@ -168,7 +186,15 @@ class TalkingHead:
             solids[surface] = _trace(sdf, index, origin, ray, start, -1.2, pixel)
         index, x, y = self._window(-9, 9, 0.3, 9)
         bx, by = x - np.float32(pose.body_x), y - np.float32(pose.body_y)
-        solids[_BODY] = _trace(self._body_sdf, index, (bx, by, np.zeros_like(bx)), (0, 0, 1), np.full(len(index), 0.45, np.float32), -1.0, pixel)
+        solids[_BODY] = _trace(
+            self._body_sdf,
+            index,
+            (bx, by, np.zeros_like(bx)),
+            (0, 0, 1),
+            np.full(len(index), 0.45, np.float32),
+            -1.0,
+            pixel,
+        )
         return solids
 
     def _normal(self, sdf: Distance, solid: _Solid, rotation: Array | None) -> tuple[Array, Array, Array]:
@@ -184,7 +210,9 @@ class TalkingHead:
         scale = 1 / np.sqrt(nx * nx + ny * ny + nz * nz + np.float32(1e-12))
         return nx * scale, ny * scale, nz * scale
 
-    def _light_up(self, colour: Array, normal: tuple[Array, Array, Array], gloss: Array, shadow: Array, *, skin: bool) -> Array:
+    def _light_up(
+        self, colour: Array, normal: tuple[Array, Array, Array], gloss: Array, shadow: Array, *, skin: bool
+    ) -> Array:
         """Soft key light, sky fill, rim and a highlight; skin lets red through at the terminator."""
         nx, ny, nz = normal
         lx, ly, lz = (float(v) for v in self._light)
@@ -193,7 +221,14 @@ class TalkingHead:
         key = np.clip((lambert + np.float32(wrap)) * np.float32(1 / (1 + wrap)), 0, 1) * shadow
         fill = np.float32(0.30) - np.float32(0.10) * ny + np.float32(0.05) * nz
         w = np.float32(0.04 * self.look.warmth)
-        light = np.stack((fill * (1 - w) + key * np.float32(0.80) * (1 + w), fill + key * np.float32(0.80), fill * (1 + w) + key * np.float32(0.80) * (1 - w)), 1)
+        light = np.stack(
+            (
+                fill * (1 - w) + key * np.float32(0.80) * (1 + w),
+                fill + key * np.float32(0.80),
+                fill * (1 + w) + key * np.float32(0.80) * (1 - w),
+            ),
+            1,
+        )
         if skin:
             bleed = np.exp(-(((lambert + np.float32(0.02)) * np.float32(1 / 0.22)) ** 2)) * shadow
             light[:, 0] += np.float32(0.055) * bleed
@@ -203,14 +238,24 @@ class TalkingHead:
         h /= np.linalg.norm(h)
         nh = np.clip(nx * np.float32(h[0]) + ny * np.float32(h[1]) + nz * np.float32(h[2]), 0, 1)
         spec = (nh**24 * np.float32(0.13) + nh**90 * np.float32(0.10)) * gloss * shadow
-        rim = (1 - np.clip(nz, 0, 1)) ** 3 * np.clip(-nx * np.float32(np.sign(lx)) * np.float32(0.7) - ny * np.float32(0.3), 0, 1) * np.float32(0.16)
+        rim = (
+            (1 - np.clip(nz, 0, 1)) ** 3
+            * np.clip(-nx * np.float32(np.sign(lx)) * np.float32(0.7) - ny * np.float32(0.3), 0, 1)
+            * np.float32(0.16)
+        )
         return lit + (spec + rim * np.float32(0.8))[:, None]
 
-    def _shadow(self, blocker: Distance, x: Array, y: Array, z: Array, light: Array, reach: float, softness: float) -> Array:
+    def _shadow(
+        self, blocker: Distance, x: Array, y: Array, z: Array, light: Array, reach: float, softness: float
+    ) -> Array:
         """How much light passes a body on the way to points of its frame (1: all), by two looks along the ray."""
         passed = np.ones_like(x)
         for part in (0.4, 1.0):
-            d = blocker(x + np.float32(light[0] * reach * part), y + np.float32(light[1] * reach * part), z + np.float32(light[2] * reach * part))
+            d = blocker(
+                x + np.float32(light[0] * reach * part),
+                y + np.float32(light[1] * reach * part),
+                z + np.float32(light[2] * reach * part),
+            )
             passed = np.minimum(passed, np.clip(np.float32(0.5) + d * np.float32(1 / (softness * (0.4 + part))), 0, 1))
         return passed
 
@@ -249,7 +294,9 @@ class TalkingHead:
         else:
             if index - 1 not in self._cache:
                 then = self.pose(max(0, index - 2))
-                _, _, surface_before, depth_before, _ = self._render(before, expression_before, then, Expression.of(then, self.look.build), paint=False)
+                _, _, surface_before, depth_before, _ = self._render(
+                    before, expression_before, then, Expression.of(then, self.look.build), paint=False
+                )
                 self._cache = {index - 1: (surface_before, depth_before, depth_before)}
             surface_before, depth_before, _ = self._cache[index - 1]
             valid = agreeing_neighbours(flow, surface, surface_before)
@@ -258,7 +305,15 @@ class TalkingHead:
         self._cache = {index: (surface, depth, depth)}
         return WorldFrame(image=image, flow=flow, valid=valid, index=index, landmarks=landmarks)
 
-    def _render(self, pose: HeadPose, expression: Expression, before: HeadPose, expression_before: Expression, *, paint: bool = True) -> tuple[Array, Array, Array, Array, Array]:
+    def _render(
+        self,
+        pose: HeadPose,
+        expression: Expression,
+        before: HeadPose,
+        expression_before: Expression,
+        *,
+        paint: bool = True,
+    ) -> tuple[Array, Array, Array, Array, Array]:
         """Image, flow, surface ids, camera depth, and the depth each pixel's surface had in the previous frame."""
         look, pixel = self.look, 1 / self.scale
         solids = self._solve(pose, expression)
@@ -278,7 +333,9 @@ class TalkingHead:
             weight = weights[k]
             room_share[solid.index] -= weight
             seen = weight > 0.004
-            s = _Solid(solid.index[seen], solid.cover[seen], solid.depth[seen], solid.x[seen], solid.y[seen], solid.z[seen])
+            s = _Solid(
+                solid.index[seen], solid.cover[seen], solid.depth[seen], solid.x[seen], solid.y[seen], solid.z[seen]
+            )
             weight = weight[seen]
             ids = np.full(len(s.index), k, np.int32)
             if k == _BODY:
@@ -290,7 +347,9 @@ class TalkingHead:
                 u, v, then_z = self._project(before, s.x, s.y, s.z)
                 colour = self._paint_hair(s, rotation, pixel) if paint else None
             else:
-                colour, ids, (u, v, then_z) = self._paint_head(s, pose, expression, before, expression_before, rotation, light_head, pixel, paint)
+                colour, ids, (u, v, then_z) = self._paint_head(
+                    s, pose, expression, before, expression_before, rotation, light_head, pixel, paint
+                )
             if paint and colour is not None:
                 added[s.index] += colour * weight[:, None]
             wins = weight > most[s.index]
@@ -306,7 +365,13 @@ class TalkingHead:
             self._wear_glasses(picture, flow, surface, depth, expected, pose, before)
         image = (np.clip(picture, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8)
         shape = (self.height, self.width)
-        return image.reshape(*shape, 3), flow.reshape(*shape, 2), surface.reshape(shape), depth.reshape(shape), expected.reshape(shape)
+        return (
+            image.reshape(*shape, 3),
+            flow.reshape(*shape, 2),
+            surface.reshape(shape),
+            depth.reshape(shape),
+            expected.reshape(shape),
+        )
 
     def _paint_body(self, s: _Solid, pose: HeadPose, pixel: float, solids: dict[int, _Solid]) -> Array:
         cloth, weight, gloss = clothes(self.look, s.x, s.y, s.z, pixel)
@@ -314,7 +379,11 @@ class TalkingHead:
         rotation, offset = self._placement(pose)
         # The head (a plain ellipsoid is enough) and its chin keep light off the neck.
         to_head = rotation.T.astype(np.float32)
-        dx, dy, dz = s.x + np.float32(pose.body_x - offset[0]), s.y + np.float32(pose.body_y - offset[1]), s.z - np.float32(offset[2])
+        dx, dy, dz = (
+            s.x + np.float32(pose.body_x - offset[0]),
+            s.y + np.float32(pose.body_y - offset[1]),
+            s.z - np.float32(offset[2]),
+        )
         hx, hy, hz = (to_head[k, 0] * dx + to_head[k, 1] * dy + to_head[k, 2] * dz for k in range(3))
         light = (rotation.T @ self._light).astype(np.float32)
         shadow = self._shadow(self._head_sdf, hx, hy, hz, light, 0.55, 0.5)
@@ -336,7 +405,16 @@ class TalkingHead:
         return lit + tone[None, :] * (band * np.float32(0.17) * (1 + np.float32(0.3) * streak))[:, None]
 
     def _paint_head(
-        self, s: _Solid, pose: HeadPose, expression: Expression, before: HeadPose, expression_before: Expression, rotation: Array, light: Array, pixel: float, paint: bool
+        self,
+        s: _Solid,
+        pose: HeadPose,
+        expression: Expression,
+        before: HeadPose,
+        expression_before: Expression,
+        rotation: Array,
+        light: Array,
+        pixel: float,
+        paint: bool,
     ) -> tuple[Array | None, Array, tuple[Array, Array, Array]]:
         mouth, eye, x0, y0 = expression.inside(s.x, s.y, s.z)
         in_mouth, in_eye = mouth > 0, (eye > 0) & ~(mouth > 0)
@@ -361,7 +439,9 @@ class TalkingHead:
             colour = self._light_up(albedo, normal, gloss, np.float32(0.35) + np.float32(0.65) * shadow, skin=True)
             near = eye > -2 * pixel
             if near.any():
-                ball = paint_eye(self.look, pose, float(self._light[0]), x0[near], y0[near], np.maximum(eye[near], 0), pixel)
+                ball = paint_eye(
+                    self.look, pose, float(self._light[0]), x0[near], y0[near], np.maximum(eye[near], 0), pixel
+                )
                 # The ball is lit by the same light, softly.
                 ball *= np.clip(np.float32(0.45) + np.float32(0.55) * shadow[near], 0, 1)[:, None]
                 colour[near] = blend(colour[near], ball, smoothstep(-0.7 * pixel, 0.7 * pixel, eye[near]))
@@ -382,11 +462,22 @@ class TalkingHead:
         above: Array = y < slit
         return above
 
-    def _wear_glasses(self, picture: Array, flow: Array, surface: Array, depth: Array, expected: Array, pose: HeadPose, before: HeadPose) -> None:
+    def _wear_glasses(
+        self,
+        picture: Array,
+        flow: Array,
+        surface: Array,
+        depth: Array,
+        expected: Array,
+        pose: HeadPose,
+        before: HeadPose,
+    ) -> None:
         """Frames in a plane before the eyes, with temples' hinges, a faint tint and a glint; rigid with the head."""
         rotation, offset = self._placement(pose)
         plane = np.float32(0.73)
-        box = self._window(offset[0] - 1 + 0.7 * rotation[0, 2], offset[0] + 1 + 0.7 * rotation[0, 2], offset[1] - 0.7, offset[1] + 0.8)
+        box = self._window(
+            offset[0] - 1 + 0.7 * rotation[0, 2], offset[0] + 1 + 0.7 * rotation[0, 2], offset[1] - 0.7, offset[1] + 0.8
+        )
         index, px, py = box
         x, y, z = px - np.float32(offset[0]), py - np.float32(offset[1]), -np.float32(offset[2])
         i = rotation.T.astype(np.float32)
@@ -397,19 +488,32 @@ class TalkingHead:
         if self.look.glasses == "round":
             d = np.sqrt((ax - np.float32(0.305)) ** 2 + (gy - np.float32(0.03)) ** 2) - np.float32(0.205)
         else:
-            qx, qy = np.abs(ax - np.float32(0.315)) - np.float32(0.14), np.abs(gy - np.float32(0.025)) - np.float32(0.085)
-            d = np.sqrt(np.maximum(qx, 0) ** 2 + np.maximum(qy, 0) ** 2) + np.minimum(np.maximum(qx, qy), 0) - np.float32(0.065)
+            qx, qy = (
+                np.abs(ax - np.float32(0.315)) - np.float32(0.14),
+                np.abs(gy - np.float32(0.025)) - np.float32(0.085),
+            )
+            d = (
+                np.sqrt(np.maximum(qx, 0) ** 2 + np.maximum(qy, 0) ** 2)
+                + np.minimum(np.maximum(qx, qy), 0)
+                - np.float32(0.065)
+            )
         pixel = 1 / self.scale
         thick = np.float32(0.017)
         rim = smoothstep(0.6 * pixel, -0.6 * pixel, np.abs(d) - thick)
         bridge = np.maximum(np.abs(gy + np.float32(0.02) - np.float32(0.25) * gx * gx) - thick, ax - np.float32(0.13))
-        hinge = np.maximum(np.abs(gy + np.float32(0.03)) - thick, np.maximum(np.float32(0.5) - ax, ax - np.float32(0.6)))
+        hinge = np.maximum(
+            np.abs(gy + np.float32(0.03)) - thick, np.maximum(np.float32(0.5) - ax, ax - np.float32(0.6))
+        )
         rim = np.maximum(rim, smoothstep(0.6 * pixel, -0.6 * pixel, np.minimum(bridge, hinge)))
         lens = smoothstep(0.6 * pixel, -0.6 * pixel, d)
         rim = rim * (depth[index] < t + 0.02)
         on = (lens > 0) | (rim > 0)
         index, gx, gy, rim, lens, t = index[on], gx[on], gy[on], rim[on], lens[on], t[on]
-        glint = smoothstep(0.03, 0.0, np.abs(gx - np.sign(gx) * np.float32(0.33) + (gy + np.float32(0.05)) * np.float32(0.7)) - np.float32(0.012)) * smoothstep(0.02, -0.08, gy)
+        glint = smoothstep(
+            0.03,
+            0.0,
+            np.abs(gx - np.sign(gx) * np.float32(0.33) + (gy + np.float32(0.05)) * np.float32(0.7)) - np.float32(0.012),
+        ) * smoothstep(0.02, -0.08, gy)
         under = picture[index] * (1 - np.float32(0.05) * lens)[:, None] + (glint * lens * np.float32(0.09))[:, None]
         picture[index] = blend(under, rgb(self.look.frame_colour), rim)
         solid = rim > 0.5
@@ -433,7 +537,9 @@ class TalkingHead:
             for _ in range(30):
                 middle = 0.5 * (low + high)
                 p = direction * middle
-                d = self._head_sdf(np.array([p[0]], np.float32), np.array([p[1] + 0.05], np.float32), np.array([z], np.float32))
+                d = self._head_sdf(
+                    np.array([p[0]], np.float32), np.array([p[1] + 0.05], np.float32), np.array([z], np.float32)
+                )
                 low, high = (middle, high) if d[0] < 0 else (low, middle)
             points.append((direction[0] * low, direction[1] * low + 0.05, z))
         brow = [-0.195 - 0.05 * look.brow_arch * np.sin(u * 2.3) + 0.045 * u * u for u in np.linspace(0, 1, 5)]
@@ -455,7 +561,13 @@ class TalkingHead:
         flat += [(m * s, MOUTH_Y) for s in (-0.85, -0.3, 0, 0.3, 0.85, 0.3, 0, -0.3)]
         for x, y in flat:
             solid = _trace(
-                self._head_sdf, np.zeros(1, np.intp), (np.array([x], np.float32), np.array([y], np.float32), np.zeros(1, np.float32)), (0, 0, 1), np.full(1, 1.05, np.float32), -1.0, 0.01
+                self._head_sdf,
+                np.zeros(1, np.intp),
+                (np.array([x], np.float32), np.array([y], np.float32), np.zeros(1, np.float32)),
+                (0, 0, 1),
+                np.full(1, 1.05, np.float32),
+                -1.0,
+                0.01,
             )
             points.append((x, y, float(solid.z[0])))
         above_mouth = np.array([p[1] < MOUTH_Y for p in points])

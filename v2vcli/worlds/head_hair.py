@@ -17,7 +17,16 @@ from v2vcli.worlds.noise import lookup_1d, periodic_noise_1d
 
 Array = NDArray[Any]
 
-_THICKNESS = {"buzz": 0.018, "short": 0.07, "quiff": 0.06, "bob": 0.12, "long": 0.11, "bun": 0.05, "curls": 0.24, "fringe": 0.11}
+_THICKNESS = {
+    "buzz": 0.018,
+    "short": 0.07,
+    "quiff": 0.06,
+    "bob": 0.12,
+    "long": 0.11,
+    "bun": 0.05,
+    "curls": 0.24,
+    "fringe": 0.11,
+}
 
 
 def hair_volume(look: HeadLook) -> Distance | None:
@@ -32,7 +41,9 @@ def hair_volume(look: HeadLook) -> Distance | None:
 
     def distance(x: Array, y: Array, z: Array) -> Array:
         ax = np.abs(x)
-        d = ellipsoid(x, y, z, (0, -0.27 - 0.35 * thick, -0.17), (0.69 * grow + thick, 0.745 + 0.9 * thick, 0.83 + 0.6 * thick))
+        d = ellipsoid(
+            x, y, z, (0, -0.27 - 0.35 * thick, -0.17), (0.69 * grow + thick, 0.745 + 0.9 * thick, 0.83 + 0.6 * thick)
+        )
         if style == "quiff":
             d = join(d, blob(x, y, z, (0.18 * np.sign(look.parting), -0.88, 0.32), (0.5, 0.2, 0.36)), 0.2)
         elif style == "bun":

@@ -25,7 +25,14 @@ _SKIN: tuple[Colour, ...] = (
 _HAIR: tuple[Colour, ...] = (
     (0.07, 0.06, 0.06), (0.16, 0.10, 0.07), (0.27, 0.17, 0.10), (0.40, 0.26, 0.14), (0.55, 0.22, 0.09), (0.72, 0.54, 0.29), (0.85, 0.72, 0.47), (0.62, 0.61, 0.60),
 )  # fmt: skip
-_IRIS: tuple[Colour, ...] = ((0.24, 0.14, 0.07), (0.36, 0.22, 0.10), (0.40, 0.36, 0.16), (0.28, 0.40, 0.28), (0.30, 0.45, 0.58), (0.44, 0.50, 0.54))
+_IRIS: tuple[Colour, ...] = (
+    (0.24, 0.14, 0.07),
+    (0.36, 0.22, 0.10),
+    (0.40, 0.36, 0.16),
+    (0.28, 0.40, 0.28),
+    (0.30, 0.45, 0.58),
+    (0.44, 0.50, 0.54),
+)
 _CLOTH: tuple[Colour, ...] = (
     (0.16, 0.20, 0.30), (0.62, 0.15, 0.16), (0.20, 0.38, 0.30), (0.86, 0.85, 0.82), (0.15, 0.15, 0.16), (0.34, 0.45, 0.62),
     (0.78, 0.60, 0.26), (0.46, 0.28, 0.42), (0.52, 0.53, 0.55), (0.80, 0.45, 0.36), (0.24, 0.50, 0.56),
@@ -83,7 +90,9 @@ def draw_look(rng: np.random.Generator) -> HeadLook:
     skin_rgb = np.clip(skin_rgb + rng.normal(0, 0.015) * np.array([0.2, 0.6, -1.0]), 0.05, 0.98)
     skin = (float(skin_rgb[0]), float(skin_rgb[1]), float(skin_rgb[2]))
     feminine = bool(rng.random() < 0.5)
-    lip_mix = np.array([0.72, 0.24, 0.27]) * (0.5 if feminine else 0.3) + skin_rgb * np.array([0.9, 0.66, 0.66]) * (0.5 if feminine else 0.7)
+    lip_mix = np.array([0.72, 0.24, 0.27]) * (0.5 if feminine else 0.3) + skin_rgb * np.array([0.9, 0.66, 0.66]) * (
+        0.5 if feminine else 0.7
+    )
     deep = tone / len(_SKIN)
     hair_weights = np.array([1.0, 1.2, 1.2, 1.0, 0.5, 0.8, 0.6, 0.5]) * np.exp(-2.6 * deep * np.arange(8) / 3)
     hair_rgb = np.array(_HAIR[int(rng.choice(8, p=hair_weights / hair_weights.sum()))]) + rng.normal(0, 0.015, 3)
@@ -131,13 +140,17 @@ def draw_look(rng: np.random.Generator) -> HeadLook:
         brow=(brow[0], brow[1], brow[2]),
         brow_weight=float(rng.uniform(0.7, 1.0) if feminine else rng.uniform(0.95, 1.45)),
         brow_arch=float(rng.uniform(0.4, 1.2)),
-        iris=_IRIS[int(rng.choice(6, p=[0.3, 0.25, 0.12, 0.1, 0.13, 0.1]))] if deep < 0.5 else _IRIS[int(rng.integers(2))],
+        iris=_IRIS[int(rng.choice(6, p=[0.3, 0.25, 0.12, 0.1, 0.13, 0.1]))]
+        if deep < 0.5
+        else _IRIS[int(rng.integers(2))],
         lashes=1.0 if feminine else 0.55,
         beard=beard,
         moustache=moustache,
         stubble=0.0 if feminine else float(max(0.0, shadow - 0.4)),
         glasses=kinds[int(rng.choice(3, p=[0.72, 0.14, 0.14]))],
-        frame_colour=((0.07, 0.06, 0.06), (0.3, 0.18, 0.1), (0.45, 0.42, 0.38), (0.45, 0.1, 0.12))[int(rng.integers(4))],
+        frame_colour=((0.07, 0.06, 0.06), (0.3, 0.18, 0.1), (0.45, 0.42, 0.38), (0.45, 0.1, 0.12))[
+            int(rng.integers(4))
+        ],
         outfit=OUTFITS[int(rng.integers(len(OUTFITS)))],
         cloth=pick(_CLOTH),
         cloth_second=pick(_CLOTH),

@@ -22,7 +22,9 @@ def clothes(look: HeadLook, x: Array, y: Array, z: Array, pixel: float) -> tuple
     neck = look.build.neck
     outfit = look.outfit
     # The neckline in front view: a round collar, or a V for shirts, suits and v-necks.
-    depth = {"tee": 0.13, "stripes": 0.15, "hoodie": 0.04, "plaid": 0.26, "shirt": 0.22, "suit": 0.2, "vneck": 0.42}[outfit]
+    depth = {"tee": 0.13, "stripes": 0.15, "hoodie": 0.04, "plaid": 0.26, "shirt": 0.22, "suit": 0.2, "vneck": 0.42}[
+        outfit
+    ]
     reach = np.clip(ax * np.float32(1 / (neck * 1.15)), 0, 2)
     if outfit in ("tee", "stripes", "hoodie"):
         line = np.float32(1.19 + depth) - np.float32(depth) * reach**2
@@ -38,28 +40,45 @@ def clothes(look: HeadLook, x: Array, y: Array, z: Array, pixel: float) -> tuple
         return smoothstep(1, -1, (np.abs(value) - np.float32(width)) / soft)
 
     if outfit == "stripes":
-        colour = blend(colour, second, smoothstep(-0.3, 0.3, np.sin((y + ax * ax * np.float32(0.18)) * np.float32(2 * np.pi / 0.17))))
+        colour = blend(
+            colour,
+            second,
+            smoothstep(-0.3, 0.3, np.sin((y + ax * ax * np.float32(0.18)) * np.float32(2 * np.pi / 0.17))),
+        )
     elif outfit == "plaid":
-        for wave in (np.sin(x * np.float32(2 * np.pi / 0.22)), np.sin((y + ax * ax * np.float32(0.15)) * np.float32(2 * np.pi / 0.22))):
+        for wave in (
+            np.sin(x * np.float32(2 * np.pi / 0.22)),
+            np.sin((y + ax * ax * np.float32(0.15)) * np.float32(2 * np.pi / 0.22)),
+        ):
             colour = blend(colour, second, smoothstep(0.35, 0.75, wave) * np.float32(0.5))
     if outfit in ("shirt", "plaid"):
         placket = x - np.float32(0.03)
         colour *= (1 - np.float32(0.25) * band(np.abs(placket) - np.float32(0.045), 0.005) * (y > 1.42))[:, None]
         buttons = np.sqrt(placket**2 + (np.mod(y - np.float32(1.4), np.float32(0.24)) - np.float32(0.12)) ** 2)
-        colour = blend(colour, base * np.float32(0.55), smoothstep(1, -1, (buttons - np.float32(0.018)) / soft) * (y > 1.42))
+        colour = blend(
+            colour, base * np.float32(0.55), smoothstep(1, -1, (buttons - np.float32(0.018)) / soft) * (y > 1.42)
+        )
     if outfit == "suit":
         # A white shirt and a tie show between the lapels.
         opening = (y - np.float32(1.15)) * np.float32(-0.5) + np.float32(0.47)
         shirt = smoothstep(-1, 1, (opening - ax) / soft)
-        colour = blend(base[None, :] * np.ones((len(x), 1), np.float32), np.array([0.92, 0.92, 0.93], np.float32), shirt)
+        colour = blend(
+            base[None, :] * np.ones((len(x), 1), np.float32), np.array([0.92, 0.92, 0.93], np.float32), shirt
+        )
         knot = np.float32(0.045) + np.float32(0.06) * smoothstep(1.5, 2.1, y)
         colour = blend(colour, second, smoothstep(-1, 1, (knot - ax) / soft) * (y > 1.38))
-        lapel = band(ax - opening - np.float32(0.17) + np.abs(y - np.float32(1.6)) * np.float32(0.3), 0.007) * (ax > opening)
+        lapel = band(ax - opening - np.float32(0.17) + np.abs(y - np.float32(1.6)) * np.float32(0.3), 0.007) * (
+            ax > opening
+        )
         colour *= (1 - np.float32(0.35) * np.maximum(lapel, band(ax - opening - np.float32(0.01), 0.008)))[:, None]
     if outfit == "hoodie":
         colour *= (1 - np.float32(0.4) * np.exp(-(((inside - np.float32(0.15)) * np.float32(1 / 0.035)) ** 2)))[:, None]
         for side in (-1, 1):
-            cord = band(x - np.float32(side * 0.13) - np.float32(0.02) * (y - np.float32(1.4)), 0.013) * (y > 1.36) * (y < 1.78)
+            cord = (
+                band(x - np.float32(side * 0.13) - np.float32(0.02) * (y - np.float32(1.4)), 0.013)
+                * (y > 1.36)
+                * (y < 1.78)
+            )
             colour = blend(colour, np.array([0.85, 0.85, 0.84], np.float32), cord)
     if outfit in ("shirt", "plaid", "suit"):
         collar = smoothstep(-1, 1, (np.float32(0.1) - inside) / soft)
@@ -69,7 +88,9 @@ def clothes(look: HeadLook, x: Array, y: Array, z: Array, pixel: float) -> tuple
     elif outfit != "hoodie":
         colour *= (1 - np.float32(0.28) * band(inside - np.float32(0.045), 0.006))[:, None]
     # Folds: broad, soft creases running down from the shoulders.
-    fold = np.sin(x * np.float32(5.5) + np.sin(y * np.float32(3.1)) * np.float32(1.3)) * np.sin(y * np.float32(2.3) + ax * 4)
+    fold = np.sin(x * np.float32(5.5) + np.sin(y * np.float32(3.1)) * np.float32(1.3)) * np.sin(
+        y * np.float32(2.3) + ax * 4
+    )
     colour *= (1 + np.float32(0.06) * fold)[:, None]
     return np.clip(colour, 0, 1), weight, weight * np.float32(-0.85) + 1
 
@@ -88,7 +109,13 @@ def background(look: HeadLook, rng: np.random.Generator, width: int, height: int
         sky = np.array([0.86, 0.92, 0.98], np.float32)
         for k in range(2):
             x0 = int(left + k * (pane + 7))
-            cv2.rectangle(canvas, (x0 - 5, 6), (int(x0 + pane + 5), 108), tuple(float(v) for v in rgb(look.wall_second) * 0.9 + 0.1), -1)
+            cv2.rectangle(
+                canvas,
+                (x0 - 5, 6),
+                (int(x0 + pane + 5), 108),
+                tuple(float(v) for v in rgb(look.wall_second) * 0.9 + 0.1),
+                -1,
+            )
             cv2.rectangle(canvas, (x0, 10), (int(x0 + pane), 104), tuple(float(v) for v in sky), -1)
             cv2.rectangle(canvas, (x0, 72), (int(x0 + pane), 104), (0.52, 0.66, 0.46), -1)
             cv2.line(canvas, (x0, 55), (int(x0 + pane), 55), tuple(float(v) for v in rgb(look.wall_second)), 3)
@@ -100,9 +127,17 @@ def background(look: HeadLook, rng: np.random.Generator, width: int, height: int
             position = float(rng.uniform(-6, 4))
             while position < columns:
                 thick, tall = float(rng.uniform(5, 13)), float(rng.uniform(20, 33))
-                colour = np.clip(np.array(look.wall_second) * rng.uniform(0.5, 1.3) + rng.normal(0, 0.13, 3), 0.05, 0.95)
+                colour = np.clip(
+                    np.array(look.wall_second) * rng.uniform(0.5, 1.3) + rng.normal(0, 0.13, 3), 0.05, 0.95
+                )
                 if rng.random() < 0.85:
-                    cv2.rectangle(canvas, (int(position), int(base - tall)), (int(position + thick - 1), base), tuple(float(v) for v in colour), -1)
+                    cv2.rectangle(
+                        canvas,
+                        (int(position), int(base - tall)),
+                        (int(position + thick - 1), base),
+                        tuple(float(v) for v in colour),
+                        -1,
+                    )
                 position += thick
             cv2.rectangle(canvas, (0, base), (columns, base + 4), wood, -1)
         blur = 2.2
@@ -116,7 +151,9 @@ def background(look: HeadLook, rng: np.random.Generator, width: int, height: int
             canvas += disc * np.float32(0.5)
         blur = 1.6
     canvas = cv2.GaussianBlur(canvas, (0, 0), blur, borderType=cv2.BORDER_REPLICATE)
-    vignette = 1 - np.float32(0.25) * (((x / columns - 0.5) * 2) ** 2 * np.float32(0.5) + ((y / rows - 0.45) * 2) ** 2 * np.float32(0.5))
+    vignette = 1 - np.float32(0.25) * (
+        ((x / columns - 0.5) * 2) ** 2 * np.float32(0.5) + ((y / rows - 0.45) * 2) ** 2 * np.float32(0.5)
+    )
     canvas *= vignette[..., None]
     out: Array = np.clip(cv2.resize(canvas, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
     return out

@@ -47,7 +47,9 @@ class Build:
     ears: float = 1.0
 
 
-def ellipsoid(x: Array, y: Array, z: Array, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Array:
+def ellipsoid(
+    x: Array, y: Array, z: Array, centre: tuple[float, float, float], radii: tuple[float, float, float]
+) -> Array:
     """Distance to an ellipsoid, exact to first order at its surface."""
     ix, iy, iz = (np.float32(1 / r) for r in radii)
     u, v, w = (x - np.float32(centre[0])) * ix, (y - np.float32(centre[1])) * iy, (z - np.float32(centre[2])) * iz
@@ -133,7 +135,15 @@ class Slit:
     """An opening in the skin along a horizontal line: a mouth or an eye."""
 
     def __init__(
-        self, x: float, y: float, half: float, up: float, down: float, reach: tuple[float, float], jaw: float = 0.0, tilt: float = 0.0
+        self,
+        x: float,
+        y: float,
+        half: float,
+        up: float,
+        down: float,
+        reach: tuple[float, float],
+        jaw: float = 0.0,
+        tilt: float = 0.0,
     ) -> None:
         """``up``/``down``: lift of the edges in the middle; ``reach``: how far above and below the skin follows.
 
@@ -195,7 +205,15 @@ class Expression:
         # An eye looks up with its upper lid too.
         lift = pose.eyes * (1 - 4 * pose.gaze_y)
         eyes = [
-            Slit(side * EYE_X, EYE_Y + 0.012, EYE_HALF, 0.074 * size * lift, 0.036 * size * pose.eyes, (0.13, 0.1), tilt=build.eye_tilt)
+            Slit(
+                side * EYE_X,
+                EYE_Y + 0.012,
+                EYE_HALF,
+                0.074 * size * lift,
+                0.036 * size * pose.eyes,
+                (0.13, 0.1),
+                tilt=build.eye_tilt,
+            )
             for side in (-1, 1)
         ]
         return Expression(mouth, eyes[0], eyes[1], pose.smile, pose.brows, build.mouth)
@@ -203,11 +221,15 @@ class Expression:
     def _soft(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Displacement of smile and brows at a current point (to be subtracted)."""
         ax = np.abs(x)
-        g = np.exp(-(((ax - np.float32(self.half_mouth)) ** 2) + (y - np.float32(MOUTH_Y)) ** 2) * np.float32(1 / 0.024))
+        g = np.exp(
+            -(((ax - np.float32(self.half_mouth)) ** 2) + (y - np.float32(MOUTH_Y)) ** 2) * np.float32(1 / 0.024)
+        )
         side = x / (ax + np.float32(0.03))
         dx = side * g * np.float32(0.045 * self.smile)
         dy = g * np.float32(-0.042 * self.smile)
-        rise = np.exp(-((y + np.float32(0.21)) ** 2) * np.float32(1 / 0.02)) * np.exp(-((ax - np.float32(0.3)) ** 2) * 12)
+        rise = np.exp(-((y + np.float32(0.21)) ** 2) * np.float32(1 / 0.02)) * np.exp(
+            -((ax - np.float32(0.3)) ** 2) * 12
+        )
         return dx, dy - rise * np.float32(0.045 * self.brows)
 
     def relax_jaw(self, x: Array, y: Array, z: Array) -> Array:
@@ -246,7 +268,16 @@ class Expression:
         eye = np.where(z > 0, np.maximum(depth[0], depth[1]), -1)
         return mouth, eye, x0, y0
 
-    def express(self, x: Array, y: Array, z: Array, above_mouth: Array, above_eyes: Array, start: tuple[Array, Array], rounds: int = 8) -> tuple[Array, Array]:
+    def express(
+        self,
+        x: Array,
+        y: Array,
+        z: Array,
+        above_mouth: Array,
+        above_eyes: Array,
+        start: tuple[Array, Array],
+        rounds: int = 8,
+    ) -> tuple[Array, Array]:
         """Current (x, y) of rest points, by fixed-point iteration on `relax` from a guess."""
         qx, qy = start
         for _ in range(rounds):

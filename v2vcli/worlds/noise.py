@@ -67,21 +67,30 @@ def lookup_1d(table: Array, position: Array) -> Array:
     return a + (table.take((i + 1) % size) - a) * t
 
 
-def lookup_2d(table: Array, x: Array, y: Array) -> Array:
-    """Sample a square periodic table at float positions in cells (bilinear)."""
-    size = table.shape[0]
-    # cv2.remap repeats only what lies outside by whole tiles badly, so wrap by hand and pad by one cell.
-    padded = cv2.copyMakeBorder(table, 0, 1, 0, 1, cv2.BORDER_WRAP)
-    shape = x.shape
-    u = np.mod(x, np.float32(size)).astype(np.float32).reshape(1, -1) if x.ndim == 1 else np.mod(x, np.float32(size))
-    v = np.mod(y, np.float32(size)).astype(np.float32).reshape(1, -1) if y.ndim == 1 else np.mod(y, np.float32(size))
-    columns = u.shape[1]
-    if u.shape[0] == 1 and columns > 16384:  # remap's coordinates are limited to 32767 columns
-        rows = -(-columns // 16384)
-        u = np.resize(u, (rows, 16384))
-        v = np.resize(v, (rows, 16384))
-        return cv2.remap(padded, u, v, cv2.INTER_LINEAR).ravel()[:columns].reshape(shape)
-    return cv2.remap(padded, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR).reshape(shape)
+class NoiseTile:
+    """A square table of noise that tiles the plane, sampled bilinearly at float positions in cells."""
+
+    def __init__(self, table: Array) -> None:
+        """``table``: (size, size) float32, as `periodic_noise_2d` makes it."""
+        self._size = np.float32(table.shape[0])
+        # One more row and column, so that the last cell blends into the first.
+        self._padded = cv2.copyMakeBorder(table, 0, 1, 0, 1, cv2.BORDER_WRAP)
+
+    def __call__(self, x: Array, y: Array) -> Array:
+        """Noise at ``x``, ``y`` (any shape, the same); positions are wrapped, however far they are."""
+        size, inverse = self._size, 1 / self._size
+        shape = x.shape
+        if not x.size:
+            return np.zeros(shape, np.float32)
+        # OpenCV takes a picture of positions, no side longer than 32767.
+        columns = min(max(1, x.size), 8192)
+        rows = -(-x.size // columns)
+        u = np.zeros(rows * columns, np.float32)
+        v = np.zeros(rows * columns, np.float32)
+        for wrapped, given in ((u, x.ravel()), (v, y.ravel())):
+            wrapped[: x.size] = given - np.floor(given * inverse) * size
+        found: Array = cv2.remap(self._padded, u.reshape(rows, columns), v.reshape(rows, columns), cv2.INTER_LINEAR)
+        return found.ravel()[: x.size].reshape(shape)
 
 
 class Wander:

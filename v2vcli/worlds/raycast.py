@@ -88,12 +88,13 @@ class Solid:
     planes: Array | None = None
     detail: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
-    def bounds(self) -> tuple[Array, Array]:
+    def bounds(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
         """Lowest and highest corner."""
-        c, s = np.array(self.centre), np.array(self.size)
+        (x, y, z), (a, b, c), r = self.centre, self.size, self.radius
         if self.kind == "capsule":
-            return np.minimum(c, c + s) - self.radius, np.maximum(c, c + s) + self.radius
-        return c - s, c + s
+            low = (min(x, x + a) - r, min(y, y + b) - r, min(z, z + c) - r)
+            return low, (max(x, x + a) + r, max(y, y + b) + r, max(z, z + c) + r)
+        return (x - a, y - b, z - c), (x + a, y + b, z + c)
 
 
 BOX_PLANES = np.array([[-1, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]], np.float64)
@@ -111,6 +112,7 @@ class Rays:
     dx: Array
     dy: Array
     dz: Array
+    inverse: tuple[Array, Array, Array]
 
     @staticmethod
     def grid(camera: Camera, *, half_pixels: bool = False) -> Rays:
@@ -123,35 +125,44 @@ class Rays:
         a = camera.axes()
         cx, cy = camera.centre
         right, down = ((u - cx) / camera.focal)[None, :], ((v - cy) / camera.focal)[:, None]
-        dx, dy, dz = (np.ascontiguousarray((a[0, k] * right + a[1, k] * down + a[2, k]).astype(np.float32)) for k in range(3))
-        return Rays(camera, step, first, u.astype(np.float32), v.astype(np.float32), dx, dy, dz)
+        dx, dy, dz = (
+            np.ascontiguousarray((a[0, k] * right + a[1, k] * down + a[2, k]).astype(np.float32)) for k in range(3)
+        )
+        inverse = tuple(1 / np.where(np.abs(d) < 1e-7, np.float32(1e-7), d) for d in (dx, dy, dz))
+        return Rays(camera, step, first, u, v, dx, dy, dz, (inverse[0], inverse[1], inverse[2]))
 
-    def rectangle(self, low: Array, high: Array) -> tuple[slice, slice] | None:
-        """Rows and columns of the samples that can see a box, or None."""
+    def rectangles(self, low: Array, high: Array) -> list[tuple[slice, slice] | None]:
+        """Rows and columns of the samples that can see each of (n, 3) boxes, or None."""
         camera = self.camera
-        corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+        picks = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)], bool)
+        corners = np.where(picks[None], high[:, None, :], low[:, None, :])
         seen = (corners - np.array(camera.position)) @ camera.axes().T
-        ahead = seen[:, 2] > NEAR
-        if not ahead.any():
-            return None
-        if not ahead.all():
+        depth = seen[:, :, 2]
+        ahead = depth > NEAR
+        slopes = seen[:, :, :2] / np.maximum(depth, NEAR)[:, :, None]
+        smallest, largest = slopes.min(1), slopes.max(1)
+        for n in np.flatnonzero(ahead.any(1) & ~ahead.all(1)):
             # Cut the edges of the box at the near plane.
-            points = [seen[ahead]]
-            for i in np.flatnonzero(ahead):
+            points = [slopes[n, ahead[n]]]
+            for i in np.flatnonzero(ahead[n]):
                 for bit in (1, 2, 4):
                     j = int(i) ^ bit
-                    if not ahead[j]:
-                        t = (NEAR - seen[i, 2]) / (seen[j, 2] - seen[i, 2])
-                        points.append((seen[i] + t * (seen[j] - seen[i]))[None])
-            seen = np.concatenate(points)
-        cx, cy = camera.centre
-        us, vs = seen[:, 0] / seen[:, 2] * camera.focal + cx, seen[:, 1] / seen[:, 2] * camera.focal + cy
-        c0, c1 = math.ceil((us.min() - self.first) / self.step - 0.01), math.floor((us.max() - self.first) / self.step + 0.01) + 1
-        r0, r1 = math.ceil((vs.min() - self.first) / self.step - 0.01), math.floor((vs.max() - self.first) / self.step + 0.01) + 1
-        c0, r0, c1, r1 = max(c0, 0), max(r0, 0), min(c1, len(self.u)), min(r1, len(self.v))
-        if c0 >= c1 or r0 >= r1:
-            return None
-        return slice(r0, r1), slice(c0, c1)
+                    if not ahead[n, j]:
+                        t = (NEAR - depth[n, i]) / (depth[n, j] - depth[n, i])
+                        cut = seen[n, i] + t * (seen[n, j] - seen[n, i])
+                        points.append(cut[None, :2] / NEAR)
+            every = np.concatenate(points)
+            smallest[n], largest[n] = every.min(0), every.max(0)
+        first = (smallest * camera.focal + np.array(camera.centre) - self.first) / self.step
+        last = (largest * camera.focal + np.array(camera.centre) - self.first) / self.step
+        limit = np.array([len(self.u), len(self.v)])
+        start = np.clip(np.ceil(first - 0.01), 0, limit).astype(int)
+        stop = np.clip(np.floor(last + 0.01) + 1, 0, limit).astype(int)
+        usable = ahead.any(1) & (start < stop).all(1)
+        return [
+            (slice(r0, r1), slice(c0, c1)) if ok else None
+            for ok, (c0, r0), (c1, r1) in zip(usable.tolist(), start.tolist(), stop.tolist(), strict=True)
+        ]
 
 
 @dataclass(eq=False)
@@ -161,6 +172,22 @@ class Hits:
     depth: Array
     solid: Array
     face: Array
+
+
+def _box(o: Array, inverse: tuple[Array, Array, Array], size: tuple[float, float, float]) -> tuple[Array, Array, Array]:
+    """`_hull` for a box along the axes, by slabs; faces are numbered as in `BOX_PLANES`."""
+    enter, leave, face = None, None, None
+    for axis, (r, half) in enumerate(zip(inverse, size, strict=True)):
+        a, b = r * np.float32(-half - o[axis]), r * np.float32(half - o[axis])
+        near, far = np.minimum(a, b), np.maximum(a, b)
+        if enter is None or leave is None or face is None:
+            enter, leave, face = near, far, (a > b).astype(np.int8)
+        else:
+            later = near > enter
+            np.copyto(face, (a > b).astype(np.int8) + np.int8(2 * axis), where=later)
+            enter, leave = np.maximum(enter, near), np.minimum(leave, far)
+    assert enter is not None and leave is not None and face is not None
+    return enter, (enter < leave) & (enter > NEAR), face
 
 
 def _hull(o: Array, dx: Array, dy: Array, dz: Array, planes: Array) -> tuple[Array, Array, Array]:
@@ -195,7 +222,9 @@ def _ellipsoid(o: Array, dx: Array, dy: Array, dz: Array, radii: tuple[float, fl
     return t, (inside > 0) & (t > NEAR)
 
 
-def _capsule(o: Array, dx: Array, dy: Array, dz: Array, axis: tuple[float, float, float], radius: float) -> tuple[Array, Array]:
+def _capsule(
+    o: Array, dx: Array, dy: Array, dz: Array, axis: tuple[float, float, float], radius: float
+) -> tuple[Array, Array]:
     """Nearest intersection with a capsule whose first end is the origin (after Quilez's analytic form)."""
     ax, ay, az = axis
     length2 = ax * ax + ay * ay + az * az
@@ -221,11 +250,6 @@ def _capsule(o: Array, dx: Array, dy: Array, dz: Array, axis: tuple[float, float
     return t, (body | ((ball > 0) & (inside > 0))) & (t > NEAR)
 
 
-def box_planes(size: tuple[float, float, float]) -> Array:
-    """(6, 4) planes of a box with half extents ``size``: -X, +X, -Y, +Y, -Z, +Z."""
-    return np.concatenate((BOX_PLANES, np.repeat(np.array(size), 2)[:, None]), 1)
-
-
 def cast(rays: Rays, solids: list[Solid], hits: Hits, reject: Any = None) -> None:
     """Add solids to a depth buffer.
 
@@ -236,21 +260,30 @@ def cast(rays: Rays, solids: list[Solid], hits: Hits, reject: Any = None) -> Non
         reject: optional ``(solid, x, y, z, dx, dy, dz) -> (..) bool`` that makes holes (leaves); called for ellipsoids with
             ``detail[0] > 0`` with hit points relative to the centre.
     """
+    if not solids:
+        return
     position = np.array(rays.camera.position)
-    for number, solid in enumerate(solids):
-        window = rays.rectangle(*solid.bounds())
+    corners = np.array([solid.bounds() for solid in solids])
+    for number, (solid, window) in enumerate(zip(solids, rays.rectangles(corners[:, 0], corners[:, 1]), strict=True)):
         if window is None:
             continue
         dx, dy, dz = rays.dx[window], rays.dy[window], rays.dz[window]
         o = position - np.array(solid.centre)
         face: Array | None = None
         if solid.kind == "hull":
-            t, hit, face = _hull(o, dx, dy, dz, box_planes(solid.size) if solid.planes is None else solid.planes)
+            if solid.planes is None:
+                x, y, z = rays.inverse
+                t, hit, face = _box(o, (x[window], y[window], z[window]), solid.size)
+            else:
+                t, hit, face = _hull(o, dx, dy, dz, solid.planes)
         elif solid.kind == "ellipsoid":
             t, hit = _ellipsoid(o, dx, dy, dz, solid.size)
             if reject is not None and solid.detail[0] > 0:
-                x, y, z = (np.float32(o[0]) + t * dx, np.float32(o[1]) + t * dy, np.float32(o[2]) + t * dz)
-                hit &= ~reject(solid, x, y, z, dx, dy, dz)
+                # Only where the solid would be seen.
+                at = np.nonzero(hit & (t < hits.depth[window]))
+                if len(at[0]):
+                    ray = (dx[at], dy[at], dz[at])
+                    hit[at] = ~reject(solid, *(np.float32(o[k]) + t[at] * ray[k] for k in range(3)), *ray)
         else:
             t, hit = _capsule(o, dx, dy, dz, solid.size, solid.radius)
         depth = hits.depth[window]

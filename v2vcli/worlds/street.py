@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.worlds.raycast import Camera, Hits, Rays, Solid, cast
+from v2vcli.worlds.street_blocks import Building
 from v2vcli.worlds.street_materials import leaf_noise, paint_solids
 from v2vcli.worlds.street_objects import ROAD, SKY, Material
 from v2vcli.worlds.street_paint import Points, SolidTable, StreetPainter
-from v2vcli.worlds.street_plan import Building, StreetPlan
+from v2vcli.worlds.street_plan import StreetPlan
 from v2vcli.worlds.world import WorldFrame, agreeing_neighbours, warp_backward
 
 Array = NDArray[Any]
@@ -83,7 +84,9 @@ class ProceduralStreet:
             near = np.abs(seen - expected) < 0.05 * expected + 0.3
             valid &= near | (solid == _SKY)
         self._before = (index, surface, depth)
-        return WorldFrame(image=image, flow=flow, valid=valid, index=index, labels=labels, instances=instances, depth=depth.copy())
+        return WorldFrame(
+            image=image, flow=flow, valid=valid, index=index, labels=labels, instances=instances, depth=depth.copy()
+        )
 
     # Geometry ---------------------------------------------------------------------------------------------------------
 
@@ -109,7 +112,9 @@ class ProceduralStreet:
     def _cast(self, rays: Rays, scene: _Scene) -> Hits:
         shape = rays.dx.shape
         down = rays.dy < -1e-4
-        depth = np.where(down, np.float32(scene.camera.position[1]) / np.maximum(-rays.dy, np.float32(1e-4)), np.float32(np.inf)).astype(np.float32)
+        depth = np.where(
+            down, np.float32(scene.camera.position[1]) / np.maximum(-rays.dy, np.float32(1e-4)), np.float32(np.inf)
+        ).astype(np.float32)
         depth[depth > 2500] = np.inf
         solid = np.where(np.isfinite(depth), _GROUND, _SKY).astype(np.int16)
         hits = Hits(depth, solid, np.zeros(shape, np.int8))
@@ -119,7 +124,9 @@ class ProceduralStreet:
             rx, ry, rz = s.size
             nx, ny, nz = x * np.float32(1 / rx), y * np.float32(1 / ry), z * np.float32(1 / rz)
             # How squarely the ray meets the crown; near its outline leaves let light through.
-            facing = -(nx * dx * np.float32(1 / rx) + ny * dy * np.float32(1 / ry) + nz * dz * np.float32(1 / rz)) * np.float32(rx)
+            facing = -(
+                nx * dx * np.float32(1 / rx) + ny * dy * np.float32(1 / ry) + nz * dz * np.float32(1 / rz)
+            ) * np.float32(rx)
             away = float(np.hypot(s.centre[0] - scene.camera.position[0], s.centre[2] - scene.camera.position[2]))
             noise = leaf_noise(self._painter, x, y, z, s.detail[1], away / focal)
             holes: Array = noise * np.float32(0.28) > facing - np.float32(0.02)
@@ -128,7 +135,9 @@ class ProceduralStreet:
         cast(rays, scene.solids, hits, between_leaves)
         return hits
 
-    def _flow(self, scene: _Scene, rays: Rays, solid: Array, depth: Array, centre: tuple[slice, slice], before: Camera) -> tuple[Array, Array]:
+    def _flow(
+        self, scene: _Scene, rays: Rays, solid: Array, depth: Array, centre: tuple[slice, slice], before: Camera
+    ) -> tuple[Array, Array]:
         """Flow to the previous frame and the depth that each point had there."""
         cx, cy, cz = scene.camera.position
         sky = solid == _SKY
@@ -167,7 +176,10 @@ class ProceduralStreet:
         middle = seen[1::2, 1::2]
         for r in (0, 1, 2):
             for c in (0, 1, 2):
-                edge |= seen[r : r + rows - 2 + (r > 0) * 0 : 2, c : c + columns - 2 : 2][: self.height, : self.width] != middle
+                edge |= (
+                    seen[r : r + rows - 2 + (r > 0) * 0 : 2, c : c + columns - 2 : 2][: self.height, : self.width]
+                    != middle
+                )
         wanted = np.zeros((rows, columns), bool)
         wanted[1::2, 1::2] = True
         for r in (0, 1, 2):
@@ -222,17 +234,25 @@ class ProceduralStreet:
                 hx, hy, hz = s.size
                 top = s.centre[1] + hy
                 # Contact: the ground under the body sees no sky.
-                near = np.flatnonzero((np.abs(z - np.float32(s.centre[2])) < hz + 4) & (np.abs(x - np.float32(s.centre[0])) < hx + 4))
+                near = np.flatnonzero(
+                    (np.abs(z - np.float32(s.centre[2])) < hz + 4) & (np.abs(x - np.float32(s.centre[0])) < hx + 4)
+                )
                 if not len(near):
                     continue
-                ux, uz = np.abs(x[near] - np.float32(s.centre[0])) - np.float32(hx), np.abs(z[near] - np.float32(s.centre[2])) - np.float32(hz)
+                ux, uz = (
+                    np.abs(x[near] - np.float32(s.centre[0])) - np.float32(hx),
+                    np.abs(z[near] - np.float32(s.centre[2])) - np.float32(hz),
+                )
                 gap = np.sqrt(np.maximum(ux, 0) ** 2 + np.maximum(uz, 0) ** 2) + np.minimum(np.maximum(ux, uz), 0)
                 opened[near] *= 1 - np.float32(0.85) * np.clip(np.float32(0.6) - gap * np.float32(1.6), 0, 1)
                 # Sun: the box swept along the ground away from the sun.
                 shadow = np.ones(len(near), np.float32)
                 for part in (0.15, 0.5, 0.9):
                     ox, oz = s.centre[0] - lean[0] * top * part, s.centre[2] - lean[2] * top * part
-                    ux, uz = np.abs(x[near] - np.float32(ox)) - np.float32(hx * (1.05 - 0.2 * part)), np.abs(z[near] - np.float32(oz)) - np.float32(hz * (1.05 - 0.3 * part))
+                    ux, uz = (
+                        np.abs(x[near] - np.float32(ox)) - np.float32(hx * (1.05 - 0.2 * part)),
+                        np.abs(z[near] - np.float32(oz)) - np.float32(hz * (1.05 - 0.3 * part)),
+                    )
                     shadow = np.minimum(shadow, np.clip(np.float32(0.5) + np.maximum(ux, uz) * np.float32(5), 0, 1))
                 lit[near] *= shadow
             elif s.material == Material.LEAVES:
@@ -241,13 +261,23 @@ class ProceduralStreet:
                 near = np.flatnonzero((np.abs(z - np.float32(oz)) < 2 * r) & (np.abs(x - np.float32(ox)) < 2 * r))
                 if len(near):
                     d = np.sqrt((x[near] - np.float32(ox)) ** 2 + (z[near] - np.float32(oz)) ** 2) * np.float32(1 / r)
-                    ragged = d + np.float32(0.14) * leaf_noise(self._painter, x[near] * np.float32(0.5), z[near] * np.float32(0.5), z[near] * 0, s.detail[1], p.footprint[level[near]])
+                    ragged = d + np.float32(0.14) * leaf_noise(
+                        self._painter,
+                        x[near] * np.float32(0.5),
+                        z[near] * np.float32(0.5),
+                        z[near] * 0,
+                        s.detail[1],
+                        p.footprint[level[near]],
+                    )
                     lit[near] *= 1 - np.float32(0.8) * np.clip((1 - ragged) * np.float32(4), 0, 1)
             elif s.kind == "capsule" and s.centre[1] < 1.2 and s.centre[2] < far - 35:
                 # A post or a leg: a thin streak.
                 length = s.centre[1] + max(s.size[1], 0.3)
                 ex, ez = -lean[0] * length, -lean[2] * length
-                near = np.flatnonzero((np.abs(z - np.float32(s.centre[2])) < abs(ez) + 1) & (np.abs(x - np.float32(s.centre[0])) < abs(ex) + 1))
+                near = np.flatnonzero(
+                    (np.abs(z - np.float32(s.centre[2])) < abs(ez) + 1)
+                    & (np.abs(x - np.float32(s.centre[0])) < abs(ex) + 1)
+                )
                 if len(near):
                     qx, qz = x[near] - np.float32(s.centre[0]), z[near] - np.float32(s.centre[2])
                     along = np.clip((qx * ex + qz * ez) / max(ex * ex + ez * ez, 1e-6), 0, 1)

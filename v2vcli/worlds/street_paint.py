@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from v2vcli.worlds.noise import lookup_2d, periodic_noise_2d, smoothstep
+from v2vcli.worlds.noise import NoiseTile, periodic_noise_2d, smoothstep
 from v2vcli.worlds.raycast import BOX_PLANES, Solid
-from v2vcli.worlds.street_objects import Material
-from v2vcli.worlds.street_plan import Building, StreetStyle
+from v2vcli.worlds.street_blocks import Building
+from v2vcli.worlds.street_style import StreetStyle
 from v2vcli.worlds.textures import cell_hash, ground_noise, pulse, ramp
 
 Array = NDArray[Any]
@@ -38,6 +38,46 @@ class Points:
     footprint: Array
     solid: Array
     face: Array
+
+    def take(self, at: Array) -> Points:
+        """The points at some indices."""
+        return Points(
+            self.x[at],
+            self.y[at],
+            self.z[at],
+            self.dx[at],
+            self.dy[at],
+            self.dz[at],
+            self.depth[at],
+            self.footprint[at],
+            self.solid[at],
+            self.face[at],
+        )
+
+
+@dataclass(eq=False)
+class Patch:
+    """Points of one material, with what is known about them and what the material decides.
+
+    Attributes:
+        points: the points, (N,) each.
+        place: (N, 3) position about the centre of the solid (of a capsule: its first end).
+        detail: (N, 4) the solid's free numbers.
+        size: (N, 3) the solid's half extents.
+        albedo: (N, 3) in: the solid's colour; out: the colour here.
+        normal: (N, 3) unit, may be bent.
+        glow: (N, 3) own light.
+        gloss: (N,) how much of the sky is mirrored.
+    """
+
+    points: Points
+    place: Array
+    detail: Array
+    size: Array
+    albedo: Array
+    normal: Array
+    glow: Array
+    gloss: Array
 
 
 @dataclass(eq=False)
@@ -96,19 +136,22 @@ class StreetPainter:
         """Draw the noise tables and the sky's colours."""
         self.style = style
         rng = np.random.default_rng([seed, 0x7E47])
-        self.rough = periodic_noise_2d(rng, 256, ((37, 1.0), (97, 0.8)))
-        self.broad = periodic_noise_2d(rng, 256, ((7, 1.0), (19, 0.5)))
-        self.leaf = periodic_noise_2d(rng, 256, ((64, 1.0), (31, 0.7)))
-        clouds = periodic_noise_2d(rng, 512, ((5, 1.0), (11, 0.55), (23, 0.3), (47, 0.16), (96, 0.08)))
-        self.clouds = clouds
+        self.rough = NoiseTile(periodic_noise_2d(rng, 256, ((37, 1.0), (97, 0.8))))
+        self.broad = NoiseTile(periodic_noise_2d(rng, 256, ((7, 1.0), (19, 0.5))))
+        self.leaf = NoiseTile(periodic_noise_2d(rng, 256, ((64, 1.0), (31, 0.7))))
+        self.clouds = NoiseTile(periodic_noise_2d(rng, 512, ((5, 1.0), (11, 0.55), (23, 0.3), (47, 0.16), (96, 0.08))))
         warm = np.clip(1.2 - 1.6 * style.sun[1], 0, 1)
         dull = np.clip((style.cloud - 0.6) * 2.5, 0, 1)
         mix = np.array
         self.zenith = (mix([0.25, 0.46, 0.78]) * (1 - dull) + mix([0.58, 0.62, 0.68]) * dull).astype(np.float32)
         horizon = mix([0.74, 0.82, 0.90]) * (1 - warm) + mix([0.93, 0.80, 0.66]) * warm
         self.horizon = (horizon * (1 - dull) + mix([0.78, 0.79, 0.80]) * dull).astype(np.float32)
-        self.sunlight = (mix([1.0, 0.95, 0.86]) * (1 - warm) + mix([1.0, 0.80, 0.58]) * warm).astype(np.float32) * np.float32(style.sun_strength * 0.98)
-        self.ambient = (0.42 * self.zenith + 0.30 * self.horizon).astype(np.float32) * np.float32(0.62 + 0.25 * (1 - style.sun_strength))
+        self.sunlight = (mix([1.0, 0.95, 0.86]) * (1 - warm) + mix([1.0, 0.80, 0.58]) * warm).astype(
+            np.float32
+        ) * np.float32(style.sun_strength * 0.98)
+        self.ambient = (0.42 * self.zenith + 0.30 * self.horizon).astype(np.float32) * np.float32(
+            0.62 + 0.25 * (1 - style.sun_strength)
+        )
         self.sun = np.array(style.sun, np.float32)
 
     # Sky --------------------------------------------------------------------------------------------------------------
@@ -117,13 +160,16 @@ class StreetPainter:
         """Colours (N, 3) of view rays that meet nothing."""
         length = np.sqrt(dx * dx + dy * dy + dz * dz)
         up = np.maximum(dy / length, 0)
-        colour = self.horizon + (self.zenith - self.horizon) * (np.clip(up * np.float32(1.7), 0, 1) ** np.float32(0.6))[:, None]
+        colour = (
+            self.horizon
+            + (self.zenith - self.horizon) * (np.clip(up * np.float32(1.7), 0, 1) ** np.float32(0.6))[:, None]
+        )
         toward = np.clip((dx * self.sun[0] + dy * self.sun[1] + dz * self.sun[2]) / length, 0, 1)
         colour += self.sunlight * (toward**8 * np.float32(0.13) + toward**180 * np.float32(0.8))[:, None]
         # Clouds on a plane far above; near the horizon they melt into the haze.
         reach = np.float32(26) / np.maximum(up, np.float32(0.04))
-        n = lookup_2d(self.clouds, dx / length * reach * 4 + 100, dz / length * reach * 4)
-        n = n + np.float32(0.5) * lookup_2d(self.clouds, dx / length * reach * 9, dz / length * reach * 9 + 50)
+        n = self.clouds(dx / length * reach * 4 + 100, dz / length * reach * 4)
+        n = n + np.float32(0.5) * self.clouds(dx / length * reach * 9, dz / length * reach * 9 + 50)
         edge = 1.1 - 2.0 * self.style.cloud
         cover = smoothstep(edge, edge + 1.3, n) * smoothstep(0.03, 0.2, up)
         white = np.float32(0.93) - np.float32(0.16) * smoothstep(edge + 0.6, edge + 2.6, n)
@@ -140,7 +186,11 @@ class StreetPainter:
         across = p.footprint
         mean = np.sqrt(along * across)
         x, z = p.x, p.z
-        grey = np.float32(0.295) + np.float32(0.022) * ground_noise(self.broad, x, z, 0.35, mean) + np.float32(0.026) * ground_noise(self.rough, x, z, 0.02, mean)
+        grey = (
+            np.float32(0.295)
+            + np.float32(0.022) * ground_noise(self.broad, x, z, 0.35, mean)
+            + np.float32(0.026) * ground_noise(self.rough, x, z, 0.02, mean)
+        )
         lane = np.abs(np.abs(x) - np.float32(1.8))
         grey = grey - np.float32(0.022) * np.exp(-(((lane - np.float32(0.75)) * np.float32(1 / 0.28)) ** 2))
         patch = cell_hash(np.floor(x * 0.5), np.floor(z * np.float32(0.11)), 17)
@@ -156,7 +206,11 @@ class StreetPainter:
             paint = np.maximum(paint, ramp(x, line - 0.05, line + 0.05, across) * open_road * np.float32(0.85))
         # Zebra crossings before and after the junction, and a stop line.
         for start, length in ((s.junction + 0.6, 2.6), (s.block - 3.2, 2.6)):
-            bars = pulse(x, 1.0, 0.5, across, 0.25) * ramp(inside, start, start + length, along) * (np.abs(x) < s.road_half - 0.3)
+            bars = (
+                pulse(x, 1.0, 0.5, across, 0.25)
+                * ramp(inside, start, start + length, along)
+                * (np.abs(x) < s.road_half - 0.3)
+            )
             paint = np.maximum(paint, bars)
         stop = ramp(inside, s.block - 4.4, s.block - 4.0, along) * ramp(x, 0.1, s.road_half - 0.4, across)
         paint = np.maximum(paint, stop)
@@ -194,7 +248,11 @@ class StreetPainter:
         n = surface.normal
         lambert = np.clip(n @ self.sun, 0, 1) * sun
         ambient = self.ambient * ((np.float32(0.78) + np.float32(0.22) * n[:, 1]) * open_sky)[:, None]
-        bounce = np.array([0.08, 0.075, 0.065], np.float32) * np.clip(1 - n[:, 1], 0, 1)[:, None] * np.float32(self.style.sun_strength)
+        bounce = (
+            np.array([0.08, 0.075, 0.065], np.float32)
+            * np.clip(1 - n[:, 1], 0, 1)[:, None]
+            * np.float32(self.style.sun_strength)
+        )
         colour = surface.albedo * (ambient + bounce + self.sunlight * lambert[:, None]) * np.float32(1.22)
         if surface.gloss is not None:
             shiny = np.flatnonzero(surface.gloss > 0)
@@ -206,10 +264,16 @@ class StreetPainter:
                 r = d - 2 * facing * m
                 fresnel = np.float32(0.14) + np.float32(0.86) * (1 - np.clip(-facing[:, 0], 0, 1)) ** 4
                 up = np.clip(r[:, 1] * np.float32(1.4), 0, 1)[:, None]
-                seen = np.where(r[:, 1:2] > 0.06, self.horizon + (self.zenith - self.horizon) * up, np.array([0.25, 0.25, 0.25], np.float32))
+                seen = np.where(
+                    r[:, 1:2] > 0.06,
+                    self.horizon + (self.zenith - self.horizon) * up,
+                    np.array([0.25, 0.25, 0.25], np.float32),
+                )
                 spark = np.clip(r @ self.sun, 0, 1) ** 60 * sun[shiny]
                 g = (surface.gloss[shiny] * fresnel)[:, None]
-                colour[shiny] += (seen * np.float32(0.75) - colour[shiny]) * g + self.sunlight * (spark * surface.gloss[shiny])[:, None]
+                colour[shiny] += (seen * np.float32(0.75) - colour[shiny]) * g + self.sunlight * (
+                    spark * surface.gloss[shiny]
+                )[:, None]
         if surface.glow is not None:
             colour += surface.glow
         haze = 1 - np.exp(-p.depth * np.float32(1 / self.style.haze))

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from v2vcli.worlds.noise import lookup_2d
+from v2vcli.worlds.noise import NoiseTile
 
 Array = NDArray[Any]
 
 
-def pulse(position: Array, period: Array | float, duty: Array | float, footprint: Array, phase: Array | float = 0.0) -> Array:
+def pulse(
+    position: Array, period: Array | float, duty: Array | float, footprint: Array, phase: Array | float = 0.0
+) -> Array:
     """A train of pulses, averaged over each pixel's ``footprint``: 1 for the first ``duty`` of every period.
 
     The average of a pulse train over an interval is a difference of its integral, so no detail is ever aliased: far
@@ -53,7 +55,7 @@ def cell_hash(a: Array, b: Array, salt: Array | int) -> Array:
     return (h >> np.uint32(8)).astype(np.float32) * np.float32(1 / (1 << 24))
 
 
-def ground_noise(table: Array, x: Array, y: Array, cell: float, footprint: Array) -> Array:
+def ground_noise(table: NoiseTile, x: Array, y: Array, cell: float, footprint: Array) -> Array:
     """Noise with ``cell`` metres per table cell, faded out where a pixel covers more than a few cells."""
     fade = np.clip(np.float32(1.6) - footprint * np.float32(0.8 / cell), 0, 1)
-    return lookup_2d(table, x * np.float32(1 / cell), y * np.float32(1 / cell)) * fade
+    return table(x * np.float32(1 / cell), y * np.float32(1 / cell)) * fade
