@@ -10,8 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from tests.video.conftest import SPACE_CODE, Maker, solid_yuv, yuv_of
 from v2vcli.video import Encoding, Frame, VideoReader, VideoWriter
+
+from .made import SPACE_CODE, Maker, solid_yuv, yuv_of
 
 PATCHES = [
     (200, 40, 60),

@@ -8,9 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.video.conftest import Maker, set_display_matrix
 from v2vcli.video import VideoReader
 from v2vcli.video.orientation import Orientation
+
+from .made import Maker, set_display_matrix
 
 ONE = 1 << 16
 TURNS = {

@@ -5,7 +5,8 @@ What is peculiar:
 - A frame lasts until the next one appears, so one frame is always held back; that is all that is ever buffered.
 - Sizes are decided by the first frame. If a stream changes size on the way, later frames are scaled to it.
 - ``start`` and ``end`` are on the clock of ``Frame.pts``: a file whose first frame is at 1.4 s has nothing before 1.4.
-- Seeking is checked, not trusted: if the first decoded frame is later than ``start`` the file is read from the top.
+- Seeking is for formats with an index only, and is checked, not trusted: if the first decoded frame is later than
+  ``start`` the file is read from the top.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from v2vcli.video.frame import Frame, VideoInfo
 from v2vcli.video.orientation import Orientation
 from v2vcli.video.timing import PtsRepair
 
+# formats that list their key frames with times; after a seek in others (MPEG-PS) times come out differently
+_INDEXED = ("mov,mp4", "matroska")
 _SANE_RATES = (Fraction(1, 3600), Fraction(480))
 
 
@@ -166,7 +169,7 @@ class VideoReader:
     ) -> tuple[av.VideoFrame | None, Iterator[av.VideoFrame]]:
         """Move to a key frame at or before ``start``, or stay at the top of the file where that is not possible."""
         assert self._start is not None
-        if first is None or first.pts is None:
+        if first is None or first.pts is None or not self._container.format.name.startswith(_INDEXED):
             return first, frames
         seconds_in = self._start - self.info.start
         if seconds_in < 2:  # decoding two seconds costs less than a seek that has to be undone
