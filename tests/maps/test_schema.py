@@ -143,7 +143,8 @@ def test_colour_round_trip(schema):
     not_void = ~schema.void[ids]
     assert np.array_equal(back[not_void], ids[not_void])
     lost = {
-        (classes(schema)[int(a)].name, classes(schema)[int(b)].name) for a, b in zip(ids[~not_void], back[~not_void])
+        (classes(schema)[int(a)].name, classes(schema)[int(b)].name)
+        for a, b in zip(ids[~not_void], back[~not_void], strict=True)
     }
     lost = {(a, b) for a, b in lost if not schema.class_named(b).void}
     assert lost == ({("polegroup", "pole"), ("license plate", "car")} if schema is CITYSCAPES35 else set())
@@ -301,7 +302,7 @@ def test_find_schema(tmp_path):
     file.write_text(VOC21.to_json())
     assert find_schema(str(file)) == VOC21
     with pytest.raises(
-        UsageError, match="there are cityscapes19, cityscapes35, camvid11, voc21, or give a schema.json"
+        UsageError, match=r"there are cityscapes19, cityscapes35, camvid11, voc21, or give a schema\.json"
     ):
         find_schema("ade20k")
     with pytest.raises(InputError, match=r"cannot read the label schema .*none\.json"):

@@ -1,0 +1,101 @@
+"""Maps as tensors, against the recorded numbers of the reference and by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from v2vcli.errors import InputError, SchemaMismatch
+from v2vcli.maps.conditioning import foreground_mask, instance_edges, map_tensor, one_hot
+from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35
+from v2vcli.maps.spec import MapFrame, MapSpec
+
+
+@pytest.fixture(scope="module")
+def recorded(golden_dir):
+    from safetensors.torch import load_file
+
+    return load_file(golden_dir / "helpers.safetensors")
+
+
+def test_golden_instance_edges(recorded):
+    assert torch.equal(instance_edges(recorded["i/inst"]), recorded["o/edges"])
+
+
+def test_golden_one_hot(recorded):
+    assert torch.equal(one_hot(recorded["i/label"][:, :, 0], 7), recorded["o/onehot"])
+
+
+def test_golden_finest_label_pyramid_is_planes_then_edges(recorded):
+    planes = one_hot(recorded["i/label"][:, :, 0], 7)
+    assert torch.equal(torch.cat([planes, instance_edges(recorded["i/inst"])], 2), recorded["o/label_pyramid0"])
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_golden_foreground_mask_of_the_current_frame(recorded, level):
+    mask = foreground_mask(recorded[f"o/label_pyramid{level}"][:, -1], [2, 4])
+    assert mask.shape[1] == 1
+    torch.testing.assert_close(mask, recorded[f"o/fg_mask_last_frame{level}"], atol=1e-6, rtol=0)
+
+
+def test_foreground_mask_is_clamped_and_empty_without_classes():
+    planes = torch.full((1, 3, 2, 2), 0.7)
+    assert torch.equal(foreground_mask(planes, [0, 2]), torch.ones(1, 1, 2, 2))
+    assert torch.equal(foreground_mask(planes, []), torch.zeros(1, 1, 2, 2))
+
+
+def test_one_hot_of_void_is_zero_and_of_anything_else_unknown_an_error():
+    ids = torch.tensor([[0, 1, 255]], dtype=torch.uint8)
+    assert one_hot(ids, 2).tolist() == [[[1, 0, 0]], [[0, 1, 0]]]
+    for wrong in (2, 254):
+        with pytest.raises(SchemaMismatch, match=rf"ids \[{wrong}\], but there are only 2 classes"):
+            one_hot(torch.tensor([[wrong]], dtype=torch.uint8), 2)
+    with pytest.raises(SchemaMismatch, match=r"\[-3\]"):
+        one_hot(torch.tensor([[-3.0]]), 2)
+
+
+def test_instance_edges_by_hand_and_at_one_pixel():
+    assert instance_edges(torch.tensor([[1, 1, 2, 2]])).tolist() == [[0, 1, 1, 0]]
+    assert instance_edges(torch.tensor([[1], [1], [2]])).tolist() == [[0], [1], [1]]
+    assert instance_edges(torch.tensor([[7]])).tolist() == [[0]]
+
+
+def test_label_tensor():
+    spec = MapSpec("labels", CITYSCAPES19, instance_edges=True)
+    ids = np.array([[13, 13, 255]], np.uint8)
+    frame = MapFrame(spec, ids, np.array([[1, 2, 2]], np.int32))
+    tensor = map_tensor([frame, frame], "cpu")
+    assert tensor.shape == (2, spec.channels, 1, 3)
+    assert tensor.dtype == torch.float32
+    assert tensor[1, 13].tolist() == [[1, 1, 0]]
+    assert tensor[1, 19].tolist() == [[1, 1, 0]]
+    assert tensor[:, :19].sum() == 4
+
+
+def test_void_has_no_plane_in_camvid_but_has_one_in_cityscapes35():
+    camvid = map_tensor([MapFrame(MapSpec("labels", CAMVID11), np.array([[11, 255, 0]], np.uint8))], "cpu")
+    assert camvid.shape[1] == 11
+    assert camvid.sum(1).tolist() == [[[0, 0, 1]]]
+    city = map_tensor([MapFrame(MapSpec("labels", CITYSCAPES35), np.array([[0, 255, 34]], np.uint8))], "cpu")
+    assert city.sum(1).tolist() == [[[1, 0, 1]]]
+
+
+def test_edge_and_rgb_tensors():
+    edges = map_tensor([MapFrame(MapSpec("edges"), np.array([[0, 255]], np.uint8))], "cpu")
+    assert edges.tolist() == [[[[0, 1]]]]
+    rgb = map_tensor([MapFrame(MapSpec("rgb"), np.array([[[0, 255, 51]]], np.uint8))], "cpu")
+    torch.testing.assert_close(rgb, torch.tensor([-1, 1, -0.6]).view(1, 3, 1, 1))
+
+
+def test_what_map_tensor_refuses():
+    labels = MapSpec("labels", CITYSCAPES19)
+    frame = MapFrame(labels, np.zeros((2, 2), np.uint8))
+    with pytest.raises(InputError, match="no maps"):
+        map_tensor([], "cpu")
+    with pytest.raises(InputError, match=r"differ: labels \(2, 2\) and labels \(3, 2\)"):
+        map_tensor([frame, MapFrame(labels, np.zeros((2, 3), np.uint8))], "cpu")
+    with pytest.raises(InputError, match="differ"):
+        map_tensor([frame, MapFrame(MapSpec("labels", CAMVID11), frame.array)], "cpu")
+    with pytest.raises(SchemaMismatch, match=r"ids \[19\] that schema 'cityscapes19'"):
+        map_tensor([MapFrame(labels, np.full((2, 2), 19, np.uint8))], "cpu")
+    with pytest.raises(InputError, match="have no instance ids"):
+        map_tensor([MapFrame(MapSpec("labels", CITYSCAPES19, instance_edges=True), frame.array)], "cpu")
