@@ -1,0 +1,157 @@
+"""What is asked for, as one frozen value: the command line and the Python API fill it in, the engine carries it out.
+
+Peculiar: whatever can be found wrong without opening a file is found here, at construction; and nothing heavy is
+imported (no torch, av, cv2), so that a mistyped option is answered at once. Times, rates and sizes may be given as
+text; after construction they are `Fraction` and pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from v2vcli.engine.values import Time, frame_rate, seconds, size
+from v2vcli.errors import UsageError
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "bf16"]
+Cuts = Literal["auto", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRequest:
+    """The stretch of a video that is worked on, and how.
+
+    Attributes:
+        input: the video.
+        output: what is made of it.
+        mode: an entry of `engine.modes.MODES`; None infers it from the model.
+        model: path, bundled name or hub id; None takes the mode's own.
+        device: ``auto`` is CUDA where PyTorch finds it.
+        overwrite: replace what exists under the output's name.
+        start: begin here, counted from the beginning of the file (``-ss``).
+        duration: so much of it (``-t``).
+        end: or up to here, counted from the beginning of the file (``-to``).
+        rate: frames per second of the output; None keeps every frame and its time (``-r``).
+        size: (width, height) of the output; None keeps the input's (``-s``).
+        window: frames worked on at once; None leaves it to the device.
+        tolerant: step over damage in the input with a warning.
+    """
+
+    input: Path
+    output: Path
+    mode: str | None = None
+    model: str | None = None
+    device: Device = "auto"
+    overwrite: bool = False
+    start: Fraction | None = None
+    duration: Fraction | None = None
+    end: Fraction | None = None
+    rate: Fraction | None = None
+    size: tuple[int, int] | None = None
+    window: int | None = None
+    tolerant: bool = False
+
+    def __post_init__(self) -> None:
+        """Read what was given as text, and refuse contradictions.
+
+        Raises:
+            UsageError: a value is out of its range, or two exclude each other.
+        """
+        self._set("input", Path(self.input))
+        self._set("output", Path(self.output))
+        for name, option in (("start", "-ss"), ("duration", "-t"), ("end", "-to")):
+            given = cast(Time | None, getattr(self, name))
+            self._set(name, None if given is None else seconds(given, option))
+        self._set("rate", None if self.rate is None else frame_rate(self.rate, "-r"))
+        self._set("size", None if self.size is None else size(self.size, "-s"))
+        self._one_of("device", get_args(Device))
+        if self.duration is not None and self.end is not None:
+            raise UsageError("-t and -to both say where to end; give one of them")
+        if self.duration == 0:
+            raise UsageError("-t 0 leaves nothing to convert; give a longer stretch")
+        if self.end is not None and self.end <= (self.start or 0):
+            raise UsageError(
+                f"-to {float(self.end):g} is not after -ss {float(self.start or 0):g}; nothing lies between"
+            )
+        if self.window is not None and not 1 <= self.window <= 256:
+            raise UsageError(f"--window {self.window}: give a number of frames from 1 to 256")
+        if self.mode is None and self.model is None:
+            raise UsageError("give --mode (seg2street or edge2face) or --model; `v2v models list` shows the models")
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _one_of(self, name: str, choices: tuple[str, ...]) -> None:
+        if getattr(self, name) not in choices:
+            raise UsageError(f"--{name} {getattr(self, name)}: choose {' or '.join(choices)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertRequest(ClipRequest):
+    """One conversion: a `ClipRequest`, and how it is painted and written.
+
+    Attributes:
+        maps: maps that somebody already made, in step with the video, instead of an extractor.
+        maps_schema: what their ids mean where the file does not say: a built-in schema's name or a schema file.
+        save_maps: keep the maps here (``.mkv`` or a folder).
+        side_by_side: write the input left of what was painted; the output is twice as wide.
+        precision: ``auto`` is fp32 on a CPU and bf16 on CUDA.
+        codec: an FFmpeg encoder; None goes by the output's extension (``-c:v``).
+        crf: constant quality, lower is better (``-crf``).
+        preset: speed against size (``-preset``).
+        pix_fmt: stored pixel format (``-pix_fmt``).
+        paint_size: (width, height) to paint at, or ``"input"``; None is the model's own area at the video's aspect.
+        audio: copy it.
+        cuts: ``auto`` forgets the painted past where a new shot begins.
+    """
+
+    maps: Path | None = None
+    maps_schema: str | None = None
+    save_maps: Path | None = None
+    side_by_side: bool = False
+    precision: Precision = "auto"
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    paint_size: tuple[int, int] | Literal["input"] | None = None
+    audio: bool = True
+    cuts: Cuts = "auto"
+
+    def __post_init__(self) -> None:
+        """As `ClipRequest`.
+
+        Raises:
+            UsageError: a value is out of its range, or two exclude each other.
+        """
+        super().__post_init__()
+        for name in ("maps", "save_maps"):
+            given = getattr(self, name)
+            self._set(name, None if given is None else Path(given))
+        if self.paint_size is not None and self.paint_size != "input":
+            self._set("paint_size", size(self.paint_size, "--paint-size"))
+        self._one_of("precision", get_args(Precision))
+        self._one_of("cuts", get_args(Cuts))
+        if self.maps_schema is not None and self.maps is None:
+            raise UsageError("--maps-schema says what the ids of --maps mean; give --maps too, or leave it out")
+        if self.crf is not None and not 0 <= self.crf <= 63:
+            raise UsageError(f"-crf {self.crf:g}: give a quality from 0 (best) to 51 (63 for AV1)")
+        if self.save_maps is not None and self.save_maps.absolute() == self.output.absolute():
+            raise UsageError(f"--save-maps and -o are both {self.output}; give two names")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentRequest(ClipRequest):
+    """Only the maps of a video. ``size`` is theirs, the input's by default; ``model`` may be a segmenter.
+
+    Without ``mode`` and ``model`` they are label maps of a street.
+    """
+
+    def __post_init__(self) -> None:
+        """As `ClipRequest`."""
+        if self.mode is None and self.model is None:
+            self._set("mode", "seg2street")
+        super().__post_init__()
