@@ -1,1 +1,1 @@
-"""The networks, and only the networks: painters, discriminators, segmenter, their checkpoints and where those come from."""
+"""The networks, and only the networks: painters, discriminators, segmenter, checkpoints and where they come from."""

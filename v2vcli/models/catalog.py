@@ -50,6 +50,10 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(hf_hub_download(repository, HUB_FILE, revision=revision or None))
     except LocalEntryNotFoundError:
-        raise ModelError(f"{name}: not in the cache and the hub cannot be reached; where there is a network: {command}") from None
+        raise ModelError(
+            f"{name}: not in the cache and the hub cannot be reached; where there is a network: {command}"
+        ) from None
     except HfHubHTTPError as error:
-        raise ModelError(f"{name}: the hub refused ({' '.join(str(error).split())[:200]}); check the name, or log in: hf auth login") from None
+        raise ModelError(
+            f"{name}: the hub refused ({' '.join(str(error).split())[:200]}); check the name, or log in: hf auth login"
+        ) from None

@@ -84,9 +84,7 @@ class PastFrames:
     @classmethod
     def starting(cls, image_B3HW: Tensor, map_BCHW: Tensor, past: int) -> PastFrames:
         """The past of a sequence of which one frame exists: that frame, `past` times over."""
-        return cls(
-            image_B3HW[:, None].expand(-1, past, -1, -1, -1), map_BCHW[:, None].expand(-1, past, -1, -1, -1)
-        )
+        return cls(image_B3HW[:, None].expand(-1, past, -1, -1, -1), map_BCHW[:, None].expand(-1, past, -1, -1, -1))
 
     def after_maps(self, maps_BNCHW: Tensor) -> PastFrames:
         """The same frames, with N more maps seen."""
@@ -231,9 +229,7 @@ class Vid2VidGenerator(nn.Module):
             hallucinated = (1 - b) * encoded.foreground_B3HW + b * hallucinated
         return StepOutput(frame, hallucinated, flow, mask, features, flow_features)
 
-    def step(
-        self, encoded: Encoded, past: PastFrames, *, hallucinate: bool = False
-    ) -> tuple[StepOutput, PastFrames]:
+    def step(self, encoded: Encoded, past: PastFrames, *, hallucinate: bool = False) -> tuple[StepOutput, PastFrames]:
         """Paint the next frame of each sequence and remember it."""
         output = self.paint(encoded, past.images_BK3HW, hallucinate=hallucinate)
         return output, past.after_frame(output.frame)

@@ -29,7 +29,7 @@ def normalisation(norm: Norm, channels: int) -> nn.Module:
 
 
 def outer_conv(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
-    """Reflection pad and a stride-1 convolution: the first and the last layer of every branch (kernel 7 in the paper)."""
+    """Reflection pad and a stride-1 convolution: first and last layer of every branch (kernel 7 in the paper)."""
     return [nn.ReflectionPad2d(kernel // 2), nn.Conv2d(inputs, outputs, kernel)]
 
 

@@ -9,10 +9,11 @@ encoder, which training borrows as a perceptual loss where VGG weights are absen
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name the field uses
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,10 @@ class Segmenter(nn.Module):
         self.config = config
         widths = config.widths
         self.down = nn.ModuleList(
-            nn.Sequential(_conv(before, after, 2), _conv(after, after))
-            for before, after in zip((3, *widths[:-1]), widths, strict=True)
+            nn.Sequential(_conv(before, after, 2), _conv(after, after)) for before, after in pairwise((3, *widths))
         )
         self.context = nn.Sequential(_conv(widths[-1], widths[-1]), _conv(widths[-1], widths[-1]))
-        self.narrow = nn.ModuleList(
-            nn.Conv2d(deep, shallow, 1) for shallow, deep in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.narrow = nn.ModuleList(nn.Conv2d(deep, shallow, 1) for shallow, deep in pairwise(widths))
         self.up = nn.ModuleList(_conv(width, width) for width in widths[:-1])
         self.head = nn.Conv2d(widths[0], config.classes, 3, 1, 1)
 
@@ -75,14 +73,19 @@ class Segmenter(nn.Module):
             out.append(images)
         return out
 
+    def half_logits(self, images: Tensor) -> Tensor:
+        """Class logits at half resolution, where training compares them; sides must be multiples of `multiple`."""
+        skips = self.features(images)
+        hidden = skips[-1] + self.context(skips[-1])
+        for level in range(len(self.up) - 1, -1, -1):
+            coarse = F.interpolate(self.narrow[level](hidden), size=skips[level].shape[-2:], mode="bilinear")
+            hidden = self.up[level](skips[level] + coarse)
+        logits: Tensor = self.head(hidden)
+        return logits
+
     def forward(self, images: Tensor) -> Tensor:
         """Class logits at the input's resolution."""
         height, width = images.shape[-2:]
         bottom, right = -height % self.multiple, -width % self.multiple
-        skips = self.features(F.pad(images, (0, right, 0, bottom), mode="replicate"))
-        hidden = skips[-1] + self.context(skips[-1])
-        for level in range(len(self.up) - 1, -1, -1):
-            coarse = F.interpolate(self.narrow[level](hidden), scale_factor=2.0, mode="bilinear", align_corners=False)
-            hidden = self.up[level](skips[level] + coarse)
-        logits = F.interpolate(self.head(hidden), scale_factor=2.0, mode="bilinear", align_corners=False)
-        return logits[..., :height, :width]
+        logits = self.half_logits(F.pad(images, (0, right, 0, bottom), mode="replicate"))
+        return F.interpolate(logits, scale_factor=2.0, mode="bilinear")[..., :height, :width]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - the name the field uses
+from torch.nn import functional as F
 
 
 def warp(previous: Tensor, flow: Tensor) -> Tensor:
-    """Bilinear, corner-aligned, border-clamped reading of `previous` along `flow`: warp() of equation (1).
+    """Read `previous` along `flow`, bilinear, corner-aligned, border-clamped: the warp of equation (1).
 
     Shapes: (N, C, H, W) and (N, 2, H, W) in pixels -> (N, C, H, W).
     """

@@ -35,7 +35,10 @@ class ClipBatch:
 
 @dataclass(frozen=True, eq=False)
 class LabelledBatch:
-    """Pictures with the ids a segmenter should find: (B, 3, H, W) in [-1, 1]; (B, H, W) int64 ids of `schemas[b]`."""
+    """Pictures with the ids a segmenter should find, at half their resolution, where it is trained.
+
+    Shapes: images (B, 3, H, W) in [-1, 1]; ids (B, H/2, W/2) int64 in `schemas[b]`.
+    """
 
     images: Tensor
     ids: Tensor
@@ -80,16 +83,17 @@ class Sampler:
         maps = [MapFrame(spec, each) for each in _remapped(cut(clip.maps), clip, spec)]
         frames = len(maps)
         if clip.flow is None or clip.confidence is None:
-            flow, confidence = np.zeros((frames, height, width, 2), np.float32), np.zeros((frames, height, width))
+            flow = np.zeros((frames, height, width, 2), np.float32)
+            confidence = np.zeros((frames, height, width), np.float32)
         else:
-            flow, confidence = cut(clip.flow).astype(np.float32), cut(clip.confidence)
+            flow, confidence = cut(clip.flow).astype(np.float32), cut(clip.confidence).astype(np.float32)
             if mirror:
                 flow[..., 0] = -flow[..., 0]
         return (
             as_tensor(images, device),
             map_tensor(maps, device),
             torch.from_numpy(flow).permute(0, 3, 1, 2).to(device),
-            torch.from_numpy(confidence.astype(np.float32))[:, None].to(device),
+            torch.from_numpy(confidence)[:, None].to(device),
         )
 
     def labelled_batch(self, draw: int, device: torch.device) -> LabelledBatch:
@@ -119,7 +123,9 @@ class Sampler:
         image, label = image[top : top + high, left : left + wide], label[top : top + high, left : left + wide]
         shrink = cv2.INTER_AREA if wide > width else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, (width, height), interpolation=shrink), np.uint8)
-        label = np.asarray(cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+        label = np.asarray(
+            cv2.resize(label, (width // 2, height // 2), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8
+        )
         if self._data.flip and rng.random() < 0.5:
             image, label = np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(label[:, ::-1])
         return recoloured(image, rng, self._data.jitter), label

@@ -57,7 +57,12 @@ class Clip:
 
 
 def load_clips(
-    data: DataRecipe, spec: MapSpec, makers: Callable[[str], MapMaker], *, with_flow: bool, report: Callable[[str], None]
+    data: DataRecipe,
+    spec: MapSpec,
+    makers: Callable[[str], MapMaker],
+    *,
+    with_flow: bool,
+    report: Callable[[str], None],
 ) -> list[Clip]:
     """Load every source of a recipe.
 
@@ -112,7 +117,7 @@ def _maps_of(
     if spec.kind != "labels":
         return np.stack([made.array for made in makers(spec.kind)(list(images), size)]), spec
     if source.labels is None:
-        raise RecipeError(f"{source.video or source.stills}: says no labels; give a folder or \"segmenter:NAME\"")
+        raise RecipeError(f'{source.video or source.stills}: says no labels; give a folder or "segmenter:NAME"')
     if source.labels.startswith("segmenter:"):
         made = makers(source.labels)(list(images), size)
         return np.stack([frame.array for frame in made]), made[0].spec
@@ -126,7 +131,7 @@ def _maps_of(
 
 
 def _schema(name: str | None) -> LabelSchema:
-    if name not in SCHEMAS:
+    if name is None or name not in SCHEMAS:
         raise RecipeError(f"data.source.schema is {name!r}; known: {', '.join(SCHEMAS)}")
     return SCHEMAS[name]
 
@@ -158,7 +163,7 @@ def _world_clip(
 
 
 def _read_video(path: Path, size: tuple[int, int], hold_out: float) -> Pictures:
-    from v2vcli.video import VideoReader
+    from v2vcli.video.reader import VideoReader
 
     with VideoReader(path) as reader:
         images = [_scaled(frame.image, size) for frame in reader]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - the name the field uses
+from torch.nn import functional as F
 
 from v2vcli.models.segmenter import Segmenter
 from v2vcli.models.warp import warp
@@ -82,8 +82,13 @@ def grouped_cross_entropy(logits: Tensor, ids: Tensor, groups: Tensor) -> Tensor
     Returns:
         The mean over pixels that count, a scalar; zero if none does.
     """
-    member = ids[None] == groups[:, None, None]  # (C, H, W)
-    inside = logits.masked_fill(~member, float("-inf")).logsumexp(0)
-    counted = member.any(0)
-    loss = torch.where(counted, logits.logsumexp(0) - inside, torch.zeros_like(inside))
-    return loss.sum() / counted.sum().clamp(min=1)
+    coarse = torch.unique(groups)
+    member = (groups[None] == coarse[:, None]).to(logits.dtype)
+    probabilities = torch.einsum("gc,chw->ghw", member, logits.softmax(0)).clamp(min=1e-6)
+    target = torch.full_like(ids, -1)
+    for index, name in enumerate(coarse.tolist()):
+        target[ids == name] = index
+    counted = target >= 0
+    if not bool(counted.any()):
+        return logits.sum() * 0.0
+    return F.nll_loss(probabilities.log()[None], target[None], ignore_index=-1)

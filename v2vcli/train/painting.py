@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from v2vcli.maps.spec import MapSpec
+from v2vcli.models.catalog import find_model
 from v2vcli.models.checkpoint import ModelInfo, load_model, save_model
 from v2vcli.models.discriminators import DiscriminatorConfig, MultiScaleDiscriminator, image_input, temporal_input
 from v2vcli.models.generator import GeneratorConfig, PastFrames, StepOutput, Vid2VidGenerator
@@ -56,7 +57,9 @@ def image_generator_config(recipe: Recipe, spec: MapSpec) -> ImageGeneratorConfi
 
 def discriminator(shape: DiscriminatorRecipe, channels: int) -> MultiScaleDiscriminator:
     """A discriminator of the recipe's shape for `channels` inputs."""
-    return MultiScaleDiscriminator(DiscriminatorConfig(channels, shape.width, shape.layers, shape.scales, "frame", shape.cap))
+    return MultiScaleDiscriminator(
+        DiscriminatorConfig(channels, shape.width, shape.layers, shape.scales, "frame", shape.cap)
+    )
 
 
 def start_from_image_generator(generator: Vid2VidGenerator, image_generator: ImageGenerator) -> None:
@@ -90,7 +93,7 @@ class _Painting:
         self.weights = recipe.losses
         self.perceptual: PerceptualLoss | None = None
         if self.weights.perceptual > 0 and self.weights.perceptual_model is not None:
-            _, networks = load_model(Path(self.weights.perceptual_model))
+            _, networks = load_model(find_model(self.weights.perceptual_model))
             self.perceptual = PerceptualLoss(cast(Segmenter, networks["segmenter"]).to(device))
         self.judge = discriminator(recipe.discriminator, spec.channels + 3).to(device)
         self.modules: dict[str, nn.Module] = {"judge": self.judge}
@@ -157,9 +160,7 @@ class _Painting:
 
     def publish(self, path: Path, frames_seen: int) -> None:
         """The averaged networks, as `v2v convert --model` loads them."""
-        info = ModelInfo.of_training(
-            self.recipe.name, "vid2vid", self.spec, self.stage.size, self.recipe, frames_seen
-        )
+        info = ModelInfo.of_training(self.recipe.name, "vid2vid", self.spec, self.stage.size, self.recipe, frames_seen)
         save_model(path, info, {name: average.network for name, average in self.averages.items()})
 
     def picture(self) -> NDArray[np.uint8]:
@@ -174,7 +175,13 @@ class ImageTask(_Painting):
     """The image generator: GAN, feature matching, pixel and perceptual terms on single frames."""
 
     def __init__(
-        self, recipe: Recipe, stage: StageRecipe, sampler: Sampler, spec: MapSpec, device: torch.device, start: Path | None
+        self,
+        recipe: Recipe,
+        stage: StageRecipe,
+        sampler: Sampler,
+        spec: MapSpec,
+        device: torch.device,
+        start: Path | None,
     ) -> None:
         """Start anew, or from the image generator in the checkpoint `start`."""
         super().__init__(recipe, stage, sampler, spec, device)
@@ -235,14 +242,14 @@ class VideoTask(_Painting):
         past = PastFrames.starting(painted, batch.maps_BTCHW[:, 0], self.network.config.past)
         logged: list[Scalars] = []
         for begin in range(1, self.stage.frames, self.stage.chunk):
-            scalars, past = self._chunk(batch, slice(begin, min(begin + self.stage.chunk, self.stage.frames)), past, rate)
+            scalars, past = self._chunk(
+                batch, slice(begin, min(begin + self.stage.chunk, self.stage.frames)), past, rate
+            )
             logged.append(scalars)
         mean = {name: sum(each.get(name, 0.0) for each in logged) / len(logged) for name in logged[0]}
         return mean | {"frames": float(batch.images_BT3HW.shape[0] * self.stage.frames)}
 
-    def _chunk(
-        self, batch: ClipBatch, window: slice, past: PastFrames, rate: float
-    ) -> tuple[Scalars, PastFrames]:
+    def _chunk(self, batch: ClipBatch, window: slice, past: PastFrames, rate: float) -> tuple[Scalars, PastFrames]:
         """Paint the frames of `window` after `past`, judge them, and step."""
         maps, real = batch.maps_BTCHW[:, window], batch.images_BT3HW[:, window]
         real_before = batch.images_BT3HW[:, window.start - 1 : window.stop - 1].flatten(0, 1)
@@ -262,7 +269,9 @@ class VideoTask(_Painting):
         w = self.weights
         # the hallucinated frame is judged beside the blended one, else warping excuses it from learning to draw
         terms, objective = self._judged(maps_flat, torch.cat((frames, raw)), real_flat)
-        painted_before = torch.cat((before[:, -1:], frames.unflatten(0, real.shape[:2])[:, :-1].detach()), 1).flatten(0, 1)
+        painted_before = torch.cat((before[:, -1:], frames.unflatten(0, real.shape[:2])[:, :-1].detach()), 1).flatten(
+            0, 1
+        )
         terms["flow"] = w.flow * losses.flow_loss(flow, teacher, confidence)
         terms["flow_warp"] = w.flow_warp * losses.flow_warp_loss(flow, real_flat, real_before, confidence)
         terms["frame_warp"] = w.frame_warp * losses.frame_warp_loss(frames, painted_before, teacher, confidence)
@@ -298,7 +307,7 @@ class VideoTask(_Painting):
         }
 
     def _noisy(self, past: PastFrames) -> PastFrames:
-        """The past as the generator is shown it: its own frames are never perfect, and it must not trust them blindly."""
+        """The past as the generator is shown it: its own frames are not perfect, and must not be trusted blindly."""
         if self.stage.noise == 0:
             return past
         shape = past.images_BK3HW.shape

@@ -101,7 +101,8 @@ class StageRecipe(_Table):
 
     ``kind``: what is trained. ``steps`` optimiser steps of ``batch`` clips. A video stage reads clips of ``frames``
     and steps once per ``chunk`` of them, with its own past fed back from chunk to chunk. ``noise``: standard deviation
-    of what is added to past frames. The rate is constant and falls linearly to zero over the last ``decay`` of the stage.
+    of what is added to past frames. ``rate`` is constant, then falls linearly to zero over the last ``decay`` of the
+    stage.
     """
 
     name: str
@@ -138,7 +139,8 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         path: the TOML file.
-        overrides: ``"data.root=/videos"``, values in TOML notation or bare strings; ``stage.0.steps=100`` reaches into lists.
+        overrides: ``"data.root=/videos"``, values in TOML notation or bare strings;
+            ``stage.0.steps=100`` reaches into lists.
 
     Raises:
         RecipeError: missing file, broken TOML, unknown key (names the nearest), impossible value.
@@ -147,7 +149,9 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         values = tomllib.loads(path.read_text())
     except OSError as error:
-        raise RecipeError(f"{path}: cannot read the recipe ({error.strerror}); `ls recipes` shows those we ship") from None
+        raise RecipeError(
+            f"{path}: cannot read the recipe ({error.strerror}); `ls recipes` shows those we ship"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not TOML: {error}") from None
     for override in overrides:

@@ -44,7 +44,7 @@ from v2vcli.train.task import Scalars, Task
 LOG_EVERY = 20
 
 
-class Interrupted(V2VError):  # noqa: N818 - not an error of anybody's
+class Interrupted(V2VError):
     """The scheduler asked the run to stop; everything is saved, the same command goes on."""
 
     exit_code = 75
@@ -103,7 +103,9 @@ def _claim(folder: Path, recipe: Recipe) -> None:
     """Write the resolved recipe, or check that the folder's is the same."""
     path, text = folder / "recipe.resolved.json", json.dumps(recipe.model_dump(mode="json", by_alias=True), indent=1)
     if path.exists() and path.read_text() != text:
-        raise RecipeError(f"{folder} holds a run of another version of this recipe; choose another --set name=NAME or remove it")
+        raise RecipeError(
+            f"{folder} holds a run of another version of this recipe; choose another --set name=NAME or remove it"
+        )
     path.write_text(text)
 
 
@@ -159,18 +161,28 @@ class _Run:
                 scalars = task.step(draw, rate_at(draw, stage))
                 self.frames_seen += int(scalars.pop("frames"))
                 if not all(np.isfinite(value) for value in scalars.values()):
-                    raise RecipeError(f"stage {stage.name}, step {draw}: the loss is not finite; try a smaller stage.rate")
+                    raise RecipeError(
+                        f"stage {stage.name}, step {draw}: the loss is not finite; try a smaller stage.rate"
+                    )
                 if draw % LOG_EVERY == 0 or draw == stage.steps - 1:
                     speed = (self.frames_seen - frames_before) / (time.monotonic() - began)
                     self._log(log, stage, draw, scalars, speed)
                 if draw % self.recipe.save_every == self.recipe.save_every - 1 or self.stopping:
                     self._save(number, draw + 1, task)
                 if self.stopping:
-                    raise Interrupted(f"stopped at step {draw + 1} of stage {stage.name}; the same command goes on from there")
+                    raise Interrupted(
+                        f"stopped at step {draw + 1} of stage {stage.name}; the same command goes on from there"
+                    )
         self._save(number, stage.steps, task)
 
     def _log(self, log: IO[str], stage: StageRecipe, draw: int, scalars: Scalars, speed: float) -> None:
-        record = {"stage": stage.name, "step": draw, "frames": self.frames_seen, "fps": round(speed, 2), "time": time.time()}
+        record = {
+            "stage": stage.name,
+            "step": draw,
+            "frames": self.frames_seen,
+            "fps": round(speed, 2),
+            "time": time.time(),
+        }
         log.write(json.dumps(record | {name: round(value, 5) for name, value in scalars.items()}) + "\n")
         log.flush()
         self.progress(Progress(stage.name, draw, stage.steps, scalars, speed))
@@ -187,20 +199,20 @@ class _Run:
         sampler = Sampler(self._loaded(), self.recipe.data, stage, (self.recipe.seed, number))
         match stage.kind:
             case "segment":
-                return SegmentTask(self.recipe, stage, sampler, self.device)
+                return SegmentTask(self.recipe, stage, sampler, self.device, start)
             case "image":
                 return ImageTask(self.recipe, stage, sampler, self.spec, self.device, start)
             case "video":
                 if start is None:
-                    raise RecipeError(f"stage {stage.name!r} starts from an image generator: put an image stage before it")
+                    raise RecipeError(
+                        f"stage {stage.name!r} starts from an image generator: put an image stage before it"
+                    )
                 return VideoTask(self.recipe, stage, sampler, self.spec, self.device, start)
 
     def _loaded(self) -> list[Clip]:
         if self._clips is None:
             with_flow = any(stage.kind == "video" for stage in self.recipe.stage)
-            self._clips = load_clips(
-                self.recipe.data, self.spec, self._maker, with_flow=with_flow, report=self.report
-            )
+            self._clips = load_clips(self.recipe.data, self.spec, self._maker, with_flow=with_flow, report=self.report)
         return self._clips
 
     def _maker(self, name: str) -> MapMaker:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from v2vcli.maps.schema import SCHEMAS, LabelSchema
 from v2vcli.maps.spec import MapSpec
-from v2vcli.models.checkpoint import ModelInfo, save_model
+from v2vcli.models.checkpoint import ModelInfo, load_model, save_model
 from v2vcli.models.segmenter import Segmenter, SegmenterConfig
 from v2vcli.train.batches import LabelledBatch, Sampler
 from v2vcli.train.losses import grouped_cross_entropy
@@ -26,7 +26,7 @@ WEIGHT_DECAY = 0.02
 
 
 def fine_to_coarse(fine: LabelSchema, coarse: LabelSchema, device: torch.device) -> torch.Tensor:
-    """(classes,) int64: the id in `coarse` of every class of `fine`, in the order of its ids; void where there is none."""
+    """(classes,) int64: the id in `coarse` of every class of `fine`, in the order of its ids; void where none."""
     table = fine.remap_table(coarse)
     return torch.from_numpy(table[: len(fine.classes)].astype(np.int64)).to(device)
 
@@ -34,13 +34,19 @@ def fine_to_coarse(fine: LabelSchema, coarse: LabelSchema, device: torch.device)
 class SegmentTask:
     """Cross-entropy on single labelled pictures, AdamW."""
 
-    def __init__(self, recipe: Recipe, stage: StageRecipe, sampler: Sampler, device: torch.device) -> None:
-        """Build the network anew."""
+    def __init__(
+        self, recipe: Recipe, stage: StageRecipe, sampler: Sampler, device: torch.device, start: Path | None
+    ) -> None:
+        """Start anew, or from the segmenter in the checkpoint `start`."""
         self.recipe, self.sampler, self.device = recipe, sampler, device
         self.schema = SCHEMAS[recipe.model.schema_name or "cityscapes19"]
-        self.network = Segmenter(SegmenterConfig(len(self.schema.classes), recipe.model.widths)).to(
-            device, memory_format=torch.channels_last
+        self.network = (
+            Segmenter(SegmenterConfig(len(self.schema.classes), recipe.model.widths))
+            .to(device)
+            .to(memory_format=torch.channels_last)
         )
+        if start is not None:
+            self.network.load_state_dict(load_model(start)[1]["segmenter"].state_dict())
         self.average = Average(self.network, recipe.ema)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=stage.rate, weight_decay=WEIGHT_DECAY)
         self.size = stage.size
@@ -52,7 +58,7 @@ class SegmentTask:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
-        logits = self.network(batch.images.contiguous(memory_format=torch.channels_last))
+        logits = self.network.half_logits(batch.images.contiguous(memory_format=torch.channels_last))
         losses = [
             grouped_cross_entropy(each, ids, fine_to_coarse(self.schema, schema, self.device))
             for each, ids, schema in zip(logits, batch.ids, batch.schemas, strict=True)
@@ -91,9 +97,9 @@ class SegmentTask:
             return np.zeros((1, 1, 3), np.uint8)
         found = self.average.network(self.last.images).argmax(1).cpu().numpy().astype(np.uint8)
         rows = [
-            np.vstack([((image.permute(1, 2, 0).cpu().numpy() + 1) * 127.5).astype(np.uint8), self.schema.colourise(ids)])
+            np.vstack(
+                [((image.permute(1, 2, 0).cpu().numpy() + 1) * 127.5).astype(np.uint8), self.schema.colourise(ids)]
+            )
             for image, ids in zip(self.last.images, found, strict=True)
         ]
         return np.hstack(rows)
-
-

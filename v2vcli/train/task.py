@@ -37,7 +37,7 @@ class Average:
     """Exponential moving average of a network's weights: what is published is steadier than the last step."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        """Start as a copy; early on the average follows faster than `decay` says, or it would keep the start for long."""
+        """Start as a copy; early on the average follows faster than `decay` says, or the start would stay in it."""
         self.network = copy.deepcopy(network).requires_grad_(False).eval()
         self.decay, self.updates = decay, 0
 
@@ -48,8 +48,8 @@ class Average:
         share = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
         for mine, theirs in zip(self.network.parameters(), network.parameters(), strict=True):
             mine.lerp_(theirs, share)
-        for mine, theirs in zip(self.network.buffers(), network.buffers(), strict=True):
-            mine.copy_(theirs)
+        for kept, fresh in zip(self.network.buffers(), network.buffers(), strict=True):
+            kept.copy_(fresh)
 
     def state(self) -> dict[str, Any]:
         """Weights and count."""

@@ -1,0 +1,84 @@
+"""Golden files: reading them, and loading the reference's parameters into our networks.
+
+Our `Sequential`s share the reference's index layout, so a state dict maps over by prefix.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from torch import Tensor
+
+from v2vcli.models.generator import GeneratorConfig, Vid2VidGenerator
+
+PREFIXES = {
+    "model_down_seg": "map_encoder",
+    "model_down_img": "past_encoder",
+    "model_res_img": "trunk",
+    "model_up_img": "decoder",
+    "model_final_img": "image_head",
+    "model_res_flow": "flow_trunk",
+    "model_up_flow": "flow_decoder",
+    "model_final_flow": "flow_head",
+    "model_final_w": "mask_head",
+    "indv_down": "foreground_encoder",
+    "indv_res": "foreground_trunk",
+    "indv_up": "foreground_decoder",
+    "indv_final": "foreground_head",
+}
+"""The reference's module names and ours, coarse generator."""
+
+
+class Golden:
+    """One golden file: `hyper`, inputs, outputs and parameters."""
+
+    def __init__(self, path: Path) -> None:
+        with safe_open(path, "pt") as file:
+            self.hyper: dict[str, Any] = json.loads(file.metadata()["hyper"])
+            self.tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+
+    def __getitem__(self, key: str) -> Tensor:
+        return self.tensors[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.tensors
+
+    def parameters(self, network: str) -> dict[str, Tensor]:
+        """A network's state without running statistics, which we do not keep."""
+        prefix = f"p/{network}/"
+        kept = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+        return {key: value for key, value in kept.items() if "running_" not in key and "num_batches" not in key}
+
+
+def generator(golden: Golden, network: str, maps: int, foreground: tuple[int, ...]) -> Vid2VidGenerator:
+    """The coarse generator of a golden file with its parameters; `maps` channels a frame."""
+    h = golden.hyper
+    norm = "instance" if h["norm"] == "instance" else ("batch" if h.get("batch", 1) > 1 else "frame")
+    built = Vid2VidGenerator(
+        GeneratorConfig(
+            map_channels=maps,
+            past=h.get("tG", 3) - 1,
+            width=h["ngf"],
+            downsamplings=h["n_downsampling"],
+            blocks=h["n_blocks"],
+            flow=not h["no_flow"],
+            foreground=foreground,
+            norm=norm,
+        )
+    )
+    state = {}
+    for key, value in golden.parameters(network).items():
+        prefix, rest = key.split(".", 1)
+        state[f"{PREFIXES[prefix]}.{rest}"] = value
+    built.load_state_dict(state)
+    # "batch" normalises with the batch's statistics in either mode: it keeps none
+    return built.eval()
+
+
+def worst(found: Tensor, expected: Tensor) -> float:
+    """Largest difference in units of max(1, the reference's largest value)."""
+    assert found.shape == expected.shape
+    return float((found - expected).abs().max() / max(1.0, float(expected.abs().max())))
