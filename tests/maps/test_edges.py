@@ -41,7 +41,10 @@ def test_the_same_picture_gives_the_same_edges():
 def test_automatic_thresholds_do_not_depend_on_contrast():
     bright, dim = disc(inside=220, outside=20)[0], disc(inside=60, outside=40)[0]
     a, b = canny(bright) > 0, canny(dim) > 0
-    assert np.count_nonzero(a != b) < 0.1 * np.count_nonzero(a)  # the disc is symmetric: ties may fall either way
+    for one, other in ((a, b), (b, a)):  # a pixel off at most: on a stair of the disc two pixels may be equally good
+        near = np.lib.stride_tricks.sliding_window_view(np.pad(other, 1), (3, 3)).any((2, 3))
+        assert near[one].all()
+    assert np.count_nonzero(a) == pytest.approx(np.count_nonzero(b), rel=0.1)
     fixed = CannySettings(low=200, high=300)
     assert canny(bright, fixed).any()
     assert not canny(dim, fixed).any()

@@ -95,7 +95,8 @@ class MapFileWriter:
             stream.pix_fmt = pix_fmt
             stream.codec_context.time_base = _MILLISECOND
             stream.codec_context.flags |= 1 << 23  # AV_CODEC_FLAG_BITEXACT
-            stream.options = {"level": "3", "g": "1"}
+            # version 3 divides a picture into slices, for threads; it cannot divide some of the very small ones
+            stream.options = {"level": "3" if min(frame.size) >= 16 else "1", "g": "1"}
             self._streams.append(stream)
 
     def _encode(self, stream: VideoStream, picture: av.VideoFrame, text: str) -> None:

@@ -181,7 +181,13 @@ def _open_video(path: Path, spec: MapSpec, schema: LabelSchema | None) -> MapSou
         return MapSource(path, spec, lambda: grey_frames(path), schema)
     chosen = schema or spec.label_schema
     matrix = _fitting_matrix(path, chosen)
-    return MapSource(path, spec, lambda: rgb_frames(path, matrix), chosen)
+    source = MapSource(path, spec, lambda: rgb_frames(path, matrix), chosen)
+    if spec.label_schema.void[next(iter(source)).array].all():
+        raise InputError(
+            f"{path}: the first map is void everywhere; if the video holds ids as grey levels, store them as PNGs "
+            "or in FFV1 grey instead"
+        )
+    return source
 
 
 def _is_foreign(reading: PaletteReading) -> bool:

@@ -47,6 +47,8 @@ class MapWriter:
         )
         _remove(self._part)
         try:
+            if is_file:
+                self._part.touch()  # PyAV creates the file with the first packet only; a forbidden folder shows now
             self._writer: MapFileWriter | MapFolderWriter = (
                 MapFileWriter(self._part, spec) if is_file else MapFolderWriter(self._part, spec)
             )
