@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from v2vcli.worlds.head_look import HeadLook
 from v2vcli.worlds.head_shape import Distance, blob, carve, ellipsoid, join
+from v2vcli.worlds.head_view import Triple
 from v2vcli.worlds.noise import lookup_1d, periodic_noise_1d
 
 Array = NDArray[Any]
@@ -27,6 +28,8 @@ _THICKNESS = {
     "curls": 0.24,
     "fringe": 0.11,
 }
+# How far below the middle of the head long styles reach, head units.
+REACH = {"long": 1.95, "bob": 1.1, "fringe": 1.1}
 
 
 def hair_volume(look: HeadLook) -> Distance | None:
@@ -95,3 +98,11 @@ class Strands:
         fine = lookup_1d(self._fine, position) * np.float32(np.clip(1.5 - pixel * 60, 0, 1))
         shade = np.exp(np.float32(0.16) * coarse + np.float32(0.12) * fine)
         return self._colour[None, :] * shade[:, None], coarse
+
+    def shine(self, normal: Triple, streak: Array, light: Array) -> Array:
+        """(N, 3) light to add: strands shine in a band across the head, where they lie across the half-way direction."""
+        nx, ny, nz = normal
+        lift = nx * light[0] + (ny - np.float32(0.03) * streak) * light[1] + nz * np.float32(0.75)
+        band = np.exp(-(((lift - np.float32(0.80)) * np.float32(1 / 0.13)) ** 2))
+        tone = np.sqrt(self._colour) * np.float32(0.6) + np.float32(0.2)
+        return tone[None, :] * (band * np.float32(0.17) * (1 + np.float32(0.3) * streak))[:, None]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from v2vcli.worlds.head_look import Colour, HeadLook
 from v2vcli.worlds.head_motion import HeadPose
-from v2vcli.worlds.head_shape import EYE_HALF, EYE_X, EYE_Y, MOUTH_Y, Expression
+from v2vcli.worlds.head_shape import EYE_HALF, EYE_X, EYE_Y, LID_Y, MOUTH_Y, Build, Expression
 from v2vcli.worlds.noise import NoiseTile, periodic_noise_2d, smoothstep
 
 Array = NDArray[Any]
@@ -27,6 +27,21 @@ def rgb(colour: Colour) -> Array:
 def blend(base: Array, colour: Array, weight: Array) -> Array:
     """``base`` (N, 3) towards ``colour`` by ``weight`` (N,)."""
     return base + (colour - base) * weight[:, None]
+
+
+def brow_centre(look: HeadLook, along: Array) -> Array:
+    """Y of the middle of a brow, ``along`` it from 0 at the nose to 1 at the temple."""
+    arch = np.float32(0.05 * look.brow_arch) * np.sin(along * np.float32(2.3))
+    return np.float32(0.045) * along * along - arch - np.float32(0.195)
+
+
+def lip_edges(build: Build, x: Array) -> tuple[Array, Array]:
+    """Y of the upper and the lower outline of the closed lips at ``x``."""
+    s = x * np.float32(1 / (build.mouth * 1.04))
+    lens = np.clip(1 - s * s, 0, 1)
+    bow = np.exp(-((x * np.float32(1 / 0.035)) ** 2))
+    top = np.float32(MOUTH_Y) - np.float32(0.075 * build.lips) * lens ** np.float32(0.8) + np.float32(0.017) * bow
+    return top, np.float32(MOUTH_Y) + np.float32(0.098 * build.lips) * lens ** np.float32(0.7)
 
 
 class SkinPaint:
@@ -65,7 +80,7 @@ class SkinPaint:
         # Around the eyes: a shadowed socket and a crease above the lid.
         ex, ey = (
             ax - np.float32(EYE_X),
-            y - np.float32(EYE_Y + 0.012) + np.float32(b.eye_tilt) * (ax - np.float32(EYE_X)),
+            y - np.float32(LID_Y) + np.float32(b.eye_tilt) * (ax - np.float32(EYE_X)),
         )
         socket = np.exp(-(ex * ex) * 30 - (ey + np.float32(0.02)) ** 2 * 90)
         colour *= (1 - np.float32(0.2) * socket * front)[:, None]
@@ -103,9 +118,7 @@ class SkinPaint:
         b = self.look.build
         s = x * np.float32(1 / (b.mouth * 1.04))
         lens = np.clip(1 - s * s, 0, 1)
-        bow = np.exp(-((x * np.float32(1 / 0.035)) ** 2))
-        top = np.float32(MOUTH_Y) - np.float32(0.075 * b.lips) * lens ** np.float32(0.8) + np.float32(0.017) * bow
-        bottom = np.float32(MOUTH_Y) + np.float32(0.098 * b.lips) * lens ** np.float32(0.7)
+        top, bottom = lip_edges(b, x)
         edge = np.minimum(y - top, bottom - y)
         lip = smoothstep(-soft, soft * 1.5 + 0.008, edge) * (lens > 0) * front
         tone = rgb(self.look.lips)
@@ -129,11 +142,7 @@ class SkinPaint:
         look = self.look
         u = (np.abs(x) - np.float32(0.12)) * np.float32(1 / 0.36)  # 0 at the root, 1 at the tip
         uc = np.clip(u, 0, 1)
-        centre = (
-            np.float32(-0.195)
-            - np.float32(0.05 * look.brow_arch) * np.sin(uc * np.float32(2.3))
-            + np.float32(0.045) * uc * uc
-        )
+        centre = brow_centre(look, uc)
         half = np.float32(0.03 * look.brow_weight) * (1 - np.float32(0.75) * uc**2) * smoothstep(-0.06, 0.12, u)
         # Hairs lean outwards: a stripe pattern along the brow, faint, seen only when there are pixels for it.
         hairs = np.sin((np.abs(x) * 1.0 + (y - centre) * np.float32(0.9)) * np.float32(2 * np.pi / 0.034))
@@ -207,7 +216,7 @@ def paint_eye(look: HeadLook, pose: HeadPose, light_x: float, x: Array, y: Array
 def paint_mouth(expression: Expression, x: Array, y: Array, depth: Array, pixel: float) -> tuple[Array, Array]:
     """Colour (N, 3), already lit, inside the open mouth, and True where it moves with the jaw (tongue, lower teeth)."""
     slit = expression.mouth
-    line, top, bottom = slit.edges(x)
+    line, _, _ = slit.edges(x)
     soft = np.float32(max(pixel, 0.008))
     colour = np.repeat(np.array([[0.16, 0.05, 0.05]], np.float32), len(x), 0)
     jaw_line = line + np.float32(slit.down)  # the middle of the lower lip

@@ -25,6 +25,7 @@ Distance = Callable[[Array, Array, Array], Array]
 MOUTH_Y = 0.645
 EYE_Y, EYE_X = 0.0, 0.30
 EYE_HALF = 0.138
+LID_Y = EYE_Y + 0.012  # where the lids meet
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,7 @@ class Expression:
         eyes = [
             Slit(
                 side * EYE_X,
-                EYE_Y + 0.012,
+                LID_Y,
                 EYE_HALF,
                 0.074 * size * lift,
                 0.036 * size * pose.eyes,
