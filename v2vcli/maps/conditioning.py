@@ -41,7 +41,8 @@ def one_hot(ids: Tensor, classes: int) -> Tensor:
 
 def _planes(ids: Tensor, classes: int) -> Tensor:
     numbers = torch.arange(classes, device=ids.device, dtype=ids.dtype)
-    return (ids.unsqueeze(-3) == numbers[:, None, None]).to(torch.float32)
+    planes = torch.empty((*ids.shape[:-2], classes, *ids.shape[-2:]), dtype=torch.float32, device=ids.device)
+    return torch.eq(ids.unsqueeze(-3), numbers[:, None, None], out=planes)  # straight into float32, no bool in between
 
 
 def instance_edges(instances: Tensor) -> Tensor:
