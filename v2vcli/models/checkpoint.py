@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from v2vcli.errors import ModelError
@@ -119,7 +119,7 @@ def save_model(path: Path, info: ModelInfo, parts: Mapping[str, nn.Module], *, h
         for key, value in network.state_dict().items()
     }
     partial = path.with_name(path.name + ".part")
-    save_file(tensors, partial, {_KEY: info.to_json()})
+    partial.write_bytes(save(tensors, {_KEY: info.to_json()}))
     partial.replace(path)
 
 
