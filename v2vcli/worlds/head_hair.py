@@ -53,7 +53,8 @@ def hair_volume(look: HeadLook) -> Distance | None:
             d = join(d, blob(x, y, z, (0, -1.05, -0.45), (0.27, 0.25, 0.27)), 0.08)
         elif style == "curls":
             bumps = np.sin(x * 13 + np.sin(y * 7) * 2) * np.sin(y * 12 + np.sin(z * 9 + x * 5)) * np.sin(z * 12)
-            d = d - np.float32(0.028) * bumps
+            # Bumps make the slope steeper than 1; shorter steps keep the tracing from passing through them.
+            d = (d - np.float32(0.028) * bumps) * np.float32(0.7)
         # The hairline: high in the middle of the forehead, receding a little at the temples, down to the ears.
         front = y * np.float32(0.72) + z * np.float32(0.69) - slope - np.float32(0.1) * (ax - np.float32(0.3)) ** 2
         if style == "fringe":
@@ -105,4 +106,5 @@ class Strands:
         lift = nx * light[0] + (ny - np.float32(0.03) * streak) * light[1] + nz * np.float32(0.75)
         band = np.exp(-(((lift - np.float32(0.80)) * np.float32(1 / 0.13)) ** 2))
         tone = np.sqrt(self._colour) * np.float32(0.6) + np.float32(0.2)
-        return tone[None, :] * (band * np.float32(0.17) * (1 + np.float32(0.3) * streak))[:, None]
+        out: Array = tone[None, :] * (band * np.float32(0.17) * (1 + np.float32(0.3) * streak))[:, None]
+        return out

@@ -58,7 +58,8 @@ class PortraitLight:
         spec = (p24 * np.float32(0.13) + (p24 * p24) ** 2 * np.float32(0.10)) * gloss * shadow
         grazing = 1 - np.clip(nz, 0, 1)
         rim = np.clip(-nx * np.float32(np.sign(lx) * 0.7) - ny * np.float32(0.3), 0, 1) * np.float32(0.13)
-        return colour * light + (spec + rim * grazing * grazing * grazing)[:, None]
+        out: Array = colour * light + (spec + rim * grazing * grazing * grazing)[:, None]
+        return out
 
 
 def normals(distance: Distance, body: Traced, rotation: Array | None) -> Triple:

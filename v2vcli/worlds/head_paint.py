@@ -26,7 +26,8 @@ def rgb(colour: Colour) -> Array:
 
 def blend(base: Array, colour: Array, weight: Array) -> Array:
     """``base`` (N, 3) towards ``colour`` by ``weight`` (N,)."""
-    return base + (colour - base) * weight[:, None]
+    out: Array = base + (colour - base) * weight[:, None]
+    return out
 
 
 def brow_centre(look: HeadLook, along: Array) -> Array:

@@ -100,7 +100,7 @@ def background(look: HeadLook, rng: np.random.Generator, width: int, height: int
     # Drawn in a unit of the picture's height so that the room is the same at every size, then blurred.
     rows, columns = 144, max(16, round(144 * width / height))
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    canvas = np.empty((rows, columns, 3), np.float32)
+    canvas: Array = np.empty((rows, columns, 3), np.float32)
     falloff = (x / columns - 0.5) * np.float32(0.5 * look.light[0]) + (y / rows - 0.5) * np.float32(-0.35)
     canvas[:] = rgb(look.wall) * (1 + falloff)[..., None]
     blur = 5.0

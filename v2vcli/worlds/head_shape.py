@@ -59,7 +59,8 @@ def ellipsoid(
     v *= iy
     w *= iz
     k1 = np.sqrt(u * u + v * v + w * w) + np.float32(1e-6)
-    return k0 * (k0 - 1) / k1
+    out: Array = k0 * (k0 - 1) / k1
+    return out
 
 
 def blob(x: Array, y: Array, z: Array, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Array:
@@ -67,13 +68,15 @@ def blob(x: Array, y: Array, z: Array, centre: tuple[float, float, float], radii
     u = (x - np.float32(centre[0])) * np.float32(1 / radii[0])
     v = (y - np.float32(centre[1])) * np.float32(1 / radii[1])
     w = (z - np.float32(centre[2])) * np.float32(1 / radii[2])
-    return (np.sqrt(u * u + v * v + w * w) - 1) * np.float32(min(radii))
+    out: Array = (np.sqrt(u * u + v * v + w * w) - 1) * np.float32(min(radii))
+    return out
 
 
 def join(a: Array, b: Array, k: float) -> Array:
     """Union with a fillet of size ``k``."""
     h = np.maximum(np.float32(k) - np.abs(a - b), 0)
-    return np.minimum(a, b) - h * h * np.float32(0.25 / k)
+    out: Array = np.minimum(a, b) - h * h * np.float32(0.25 / k)
+    return out
 
 
 def carve(a: Array, b: Array, k: float) -> Array:

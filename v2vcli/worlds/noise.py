@@ -18,7 +18,8 @@ Array = NDArray[Any]
 def smoothstep(low: float, high: float, value: Array) -> Array:
     """Hermite ramp from 0 at ``low`` to 1 at ``high`` (``low`` may be the larger)."""
     t = np.clip((value - np.float32(low)) * np.float32(1.0 / (high - low)), 0, 1)
-    return t * t * (3 - 2 * t)
+    out: Array = t * t * (3 - 2 * t)
+    return out
 
 
 def periodic_noise_2d(rng: np.random.Generator, size: int, octaves: tuple[tuple[int, float], ...]) -> Array:
@@ -54,7 +55,8 @@ def periodic_noise_1d(rng: np.random.Generator, size: int, octaves: tuple[tuple[
         t = t * t * (3 - 2 * t)
         total += weight * (lattice[cell % points] * (1 - t) + lattice[(cell + 1) % points] * t)
     total -= total.mean()
-    return (total / (total.std() + 1e-6)).astype(np.float32)
+    out: Array = (total / (total.std() + 1e-6)).astype(np.float32)
+    return out
 
 
 def lookup_1d(table: Array, position: Array) -> Array:

@@ -124,12 +124,11 @@ class ProceduralStreet:
             rx, ry, rz = s.size
             nx, ny, nz = x * np.float32(1 / rx), y * np.float32(1 / ry), z * np.float32(1 / rz)
             # How squarely the ray meets the crown; near its outline leaves let light through.
-            facing = -(
-                nx * dx * np.float32(1 / rx) + ny * dy * np.float32(1 / ry) + nz * dz * np.float32(1 / rz)
-            ) * np.float32(rx)
+            across = nx * dx * np.float32(1 / rx) + ny * dy * np.float32(1 / ry) + nz * dz * np.float32(1 / rz)
+            facing = across * np.float32(-rx)
             away = float(np.hypot(s.centre[0] - scene.camera.position[0], s.centre[2] - scene.camera.position[2]))
             noise = leaf_noise(self._painter, x, y, z, s.detail[1], away / focal)
-            holes: Array = noise * np.float32(0.28) > facing - np.float32(0.02)
+            holes: Array = noise * np.float32(0.30) > facing - np.float32(0.10)
             return holes
 
         cast(rays, scene.solids, hits, between_leaves)

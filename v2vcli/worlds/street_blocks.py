@@ -45,6 +45,7 @@ class BlockBuilder:
         self.seed, self.style = seed, style
 
     def build(self, n: int) -> tuple[tuple[Building, ...], tuple[Solid, ...]]:
+        """Buildings and all other fixed solids of block ``n``."""
         s = self.style
         z0, z1 = n * s.block + s.junction, (n + 1) * s.block
         buildings: list[Building] = []

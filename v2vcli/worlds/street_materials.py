@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from v2vcli.worlds.noise import smoothstep
 from v2vcli.worlds.street_coachwork import car_body, car_cabin, coachwork, wheel
 from v2vcli.worlds.street_objects import Material
 from v2vcli.worlds.street_paint import Patch, Points, SolidTable, StreetPainter, Surface
@@ -161,31 +162,32 @@ def _grass(painter: StreetPainter, patch: Patch) -> None:
 def leaf_noise(
     painter: StreetPainter, x: Array, y: Array, z: Array, salt: Array | float, footprint: Array | float
 ) -> Array:
-    """Leafy noise on the surface of a crown, in its own coordinates; finer leaves go where pixels get large."""
-    a = painter.leaf((x + np.float32(0.6) * z) * 10 + salt, (y - np.float32(0.3) * x) * 10 + salt)
-    fade = np.clip(np.float32(1.5) - np.asarray(footprint, np.float32) * 16, 0, 1)
-    b = painter.leaf((z - np.float32(0.4) * x) * 24 + salt, (y + np.float32(0.5) * z) * 24)
-    return a * np.float32(0.65) + b * fade * np.float32(0.5)
+    """Leafy noise on the surface of a crown, in its own coordinates: twigs, leaves, and single leaves close by."""
+    f = np.asarray(footprint, np.float32)
+    p, q = x + np.float32(0.6) * z, y - np.float32(0.3) * x
+    r, s = z - np.float32(0.45) * x, y + np.float32(0.5) * z
+    twigs = painter.leaf(p * 11 + salt, q * 13 + salt)
+    leaves = painter.leaf(r * 29 + salt, s * 33) * np.clip(np.float32(1.5) - f * 14, 0, 1)
+    out: Array = twigs * np.float32(0.62) + leaves * np.float32(0.62)
+    if np.min(f) < 0.03:
+        out = out + painter.leaf(q * 71, p * 67 + salt) * (np.clip(np.float32(1.5) - f * 50, 0, 1) * np.float32(0.5))
+    return out
 
 
 def _leaves(painter: StreetPainter, patch: Patch) -> None:
-    p = patch.points
-    noise = leaf_noise(
-        painter, patch.place[:, 0], patch.place[:, 1], patch.place[:, 2], patch.detail[:, 1], p.footprint
-    )
-    calm = np.clip(np.float32(1.4) - p.footprint * 6, np.float32(0.25), 1)
-    size = patch.size
-    height = patch.place[:, 1] / size[:, 1]
-    shade = np.exp(np.float32(0.30) * noise * calm) * (np.float32(0.82) + np.float32(0.26) * height)
-    colour = patch.albedo * shade[:, None]
-    yellow = np.clip(noise * calm, 0, 1)[:, None] * np.array([0.05, 0.035, -0.01], np.float32)
-    patch.albedo = np.clip(colour + yellow, 0.01, 1)
-    n = patch.normal
-    n += (
-        np.float32(0.3)
-        * np.stack((noise, noise * 0 + np.float32(0.35), np.roll(noise, 0) * np.float32(-0.5)), 1)
-        * calm[:, None]
-    )
+    p, place = patch.points, patch.place
+    noise = leaf_noise(painter, place[:, 0], place[:, 1], place[:, 2], patch.detail[:, 1], p.footprint)
+    calm = np.clip(np.float32(1.3) - p.footprint * 4, np.float32(0.3), 1)
+    # Deep between the leaves it is dark, and so is the underside of every ball of leaves.
+    under = np.float32(0.66) + np.float32(0.42) * smoothstep(-0.9, 0.7, place[:, 1] / patch.size[:, 1])
+    shade = np.exp(np.float32(0.42) * np.clip(noise, -2, 1.6) * calm) * under
+    bright = np.clip(noise * calm, 0, 1.5)[:, None] * np.array([0.055, 0.05, -0.005], np.float32)
+    patch.albedo = np.clip(patch.albedo * shade[:, None] + bright, 0.01, 1)
+    # Leaves face every way: soften the ball's shading, tilt it here and there.
+    n = patch.normal * np.float32(0.75)
+    n[:, 1] += np.float32(0.22)
+    n[:, 0] += np.float32(0.25) * noise * calm
+    n[:, 2] -= np.float32(0.18) * noise * calm
     patch.normal = n / np.sqrt((n * n).sum(1, keepdims=True))
 
 
@@ -227,7 +229,7 @@ def _cloth(painter: StreetPainter, patch: Patch) -> None:
 
 
 def _metal(painter: StreetPainter, patch: Patch) -> None:
-    patch.gloss = np.float32(0.15)
+    patch.gloss[:] = np.float32(0.15)
 
 
 def _sign(painter: StreetPainter, patch: Patch) -> None:

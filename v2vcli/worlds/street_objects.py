@@ -49,7 +49,8 @@ def half_spaces(points: list[tuple[float, float, float, float]]) -> Planes:
     """Normalise (nx, ny, nz, offset) rows; the offset is kept as the distance of the plane from the centre."""
     table = np.array(points, np.float64)
     length = np.linalg.norm(table[:, :3], axis=1, keepdims=True)
-    return table / length
+    out: Planes = table / length
+    return out
 
 
 def leaning_block(

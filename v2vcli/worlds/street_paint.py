@@ -143,14 +143,14 @@ class StreetPainter:
         warm = np.clip(1.2 - 1.6 * style.sun[1], 0, 1)
         dull = np.clip((style.cloud - 0.6) * 2.5, 0, 1)
         mix = np.array
-        self.zenith = (mix([0.25, 0.46, 0.78]) * (1 - dull) + mix([0.58, 0.62, 0.68]) * dull).astype(np.float32)
+        self.zenith: Array = (mix([0.25, 0.46, 0.78]) * (1 - dull) + mix([0.58, 0.62, 0.68]) * dull).astype(np.float32)
         horizon = mix([0.74, 0.82, 0.90]) * (1 - warm) + mix([0.93, 0.80, 0.66]) * warm
         self.horizon = (horizon * (1 - dull) + mix([0.78, 0.79, 0.80]) * dull).astype(np.float32)
         self.sunlight = (mix([1.0, 0.95, 0.86]) * (1 - warm) + mix([1.0, 0.80, 0.58]) * warm).astype(
             np.float32
         ) * np.float32(style.sun_strength * 0.98)
         self.ambient = (0.42 * self.zenith + 0.30 * self.horizon).astype(np.float32) * np.float32(
-            0.62 + 0.25 * (1 - style.sun_strength)
+            0.86 + 0.12 * (1 - style.sun_strength)
         )
         self.sun = np.array(style.sun, np.float32)
 
@@ -174,7 +174,8 @@ class StreetPainter:
         cover = smoothstep(edge, edge + 1.3, n) * smoothstep(0.03, 0.2, up)
         white = np.float32(0.93) - np.float32(0.16) * smoothstep(edge + 0.6, edge + 2.6, n)
         tone = (self.sunlight * np.float32(0.25) + np.float32(0.72)) * white[:, None]
-        return colour + (tone - colour) * (cover * np.float32(0.88))[:, None]
+        out: Array = colour + (tone - colour) * (cover * np.float32(0.88))[:, None]
+        return out
 
     # Ground -----------------------------------------------------------------------------------------------------------
 
@@ -278,4 +279,5 @@ class StreetPainter:
             colour += surface.glow
         haze = 1 - np.exp(-p.depth * np.float32(1 / self.style.haze))
         fog = self.horizon * np.float32(0.96)
-        return colour + (fog - colour) * haze[:, None]
+        out: Array = colour + (fog - colour) * haze[:, None]
+        return out

@@ -94,9 +94,11 @@ class StreetStyle:
 
 
 def jitter(colour: Colour, rng: np.random.Generator, amount: float) -> Colour:
+    """A colour near another: lighter or darker, and a little off in hue."""
     r, g, b = np.clip(np.array(colour) + rng.normal(0, amount) + rng.normal(0, amount * 0.5, 3), 0.02, 0.95)
     return float(r), float(g), float(b)
 
 
 def pick(colours: tuple[Colour, ...], rng: np.random.Generator) -> Colour:
+    """A colour of a palette, jittered."""
     return jitter(colours[int(rng.integers(len(colours)))], rng, 0.03)

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from v2vcli.worlds.noise import NoiseTile
 
 Array = NDArray[Any]
+Number = Array | float | np.floating[Any]
 
 
-def pulse(
-    position: Array, period: Array | float, duty: Array | float, footprint: Array, phase: Array | float = 0.0
-) -> Array:
+def pulse(position: Array, period: Number, duty: Number, footprint: Array, phase: Number = 0.0) -> Array:
     """A train of pulses, averaged over each pixel's ``footprint``: 1 for the first ``duty`` of every period.
 
     The average of a pulse train over an interval is a difference of its integral, so no detail is ever aliased: far
@@ -27,13 +26,14 @@ def pulse(
 
     def integral(p: Array) -> Array:
         cell = np.floor(p)
-        return cell * d + np.minimum(p - cell, d)
+        out: Array = cell * d + np.minimum(p - cell, d)
+        return out
 
     out: Array = (integral(u + 0.5 * w) - integral(u - 0.5 * w)) / w
     return out
 
 
-def ramp(value: Array, low: Array | float, high: Array | float, footprint: Array) -> Array:
+def ramp(value: Array, low: Number, high: Number, footprint: Array) -> Array:
     """1 where ``low`` < value < ``high``, averaged over the footprint (one interval)."""
     w = np.maximum(footprint, np.float32(1e-4))
     top = np.minimum(value + 0.5 * w, high)
@@ -58,4 +58,5 @@ def cell_hash(a: Array, b: Array, salt: Array | int) -> Array:
 def ground_noise(table: NoiseTile, x: Array, y: Array, cell: float, footprint: Array) -> Array:
     """Noise with ``cell`` metres per table cell, faded out where a pixel covers more than a few cells."""
     fade = np.clip(np.float32(1.6) - footprint * np.float32(0.8 / cell), 0, 1)
-    return table(x * np.float32(1 / cell), y * np.float32(1 / cell)) * fade
+    out: Array = table(x * np.float32(1 / cell), y * np.float32(1 / cell)) * fade
+    return out
