@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
 
 from v2vcli.engine.request import Device, Precision
@@ -11,12 +13,14 @@ from v2vcli.models.painter import Precision as PainterPrecision
 _WINDOW = {"cpu": 4, "cuda": 16}
 
 
-def choose_device(wanted: Device) -> torch.device:
+def choose_device(wanted: str) -> torch.device:
     """The device for ``--device``.
 
     Raises:
-        UsageError: CUDA was asked for and PyTorch finds none.
+        UsageError: CUDA was asked for and PyTorch finds none, or there is no such device.
     """
+    if wanted not in get_args(Device):
+        raise UsageError(f"--device {wanted}: choose {' or '.join(get_args(Device))}")
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():

@@ -1,0 +1,117 @@
+"""The program ``v2v``: its commands, and the one place where errors become a line and an exit code.
+
+| exit code | when |
+|---|---|
+| 0 | done |
+| 1 | the output could not be written, or something unforeseen |
+| 2 | the command line or a recipe is wrong |
+| 4 | a model is not there or does not fit |
+| 5 | an input is not there, damaged, or not what it should be |
+| 75 | training was asked to stop and can go on |
+| 143, 255 | ended by SIGTERM, by Ctrl-C; nothing half-written is left |
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, Any, NoReturn, cast
+
+import typer
+
+import v2vcli
+from v2vcli.cli import convert, evaluate, models, train
+from v2vcli.cli.messages import messages
+from v2vcli.errors import V2VError
+
+app = typer.Typer(
+    name="v2v",
+    help="Turn one video into another with vid2vid: label maps or edges in, a steady video out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="v2v convert drive.mp4 --mode seg2street -o out.mp4",
+)
+app.command("convert", epilog=convert.CONVERT_EXAMPLES)(convert.convert)
+app.command("segment", epilog=convert.SEGMENT_EXAMPLES)(convert.segment)
+app.command("train", epilog=train.EXAMPLES)(train.train)
+app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.add_typer(models.app, name="models")
+
+# click's own classes, wherever this version of typer keeps click
+_ClickUsageError = cast(type[Exception], typer.BadParameter.__base__)
+
+_CTRL_C = 130  # what typer makes of a KeyboardInterrupt
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"v2v {v2vcli.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _v2v(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit."""
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; what goes wrong becomes one line on stderr.
+
+    Returns:
+        The exit code, see the table above.
+    """
+    messages.set_level("info")
+    try:
+        code = app(list(arguments), prog_name="v2v", standalone_mode=False)
+        sys.stdout.flush()
+        return _stopped() if code == _CTRL_C else code if isinstance(code, int) else 0
+    except V2VError as error:
+        messages.error(str(error))
+        return error.exit_code
+    except _ClickUsageError as error:
+        return _misused(error)
+    except (typer.Abort, KeyboardInterrupt):
+        return _stopped()
+    except BrokenPipeError:
+        # whoever read our output has gone; the interpreter must not try to flush the rest at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        hint = "" if messages.shows("debug") else "; this is a bug: -v debug shows where"
+        messages.error(f"{type(error).__name__}: {error}{hint}")
+        return 1
+
+
+def _stopped() -> int:
+    messages.info("v2v: stopped; no unfinished file is left")
+    return 255
+
+
+def _misused(error: Any) -> int:
+    """An option click does not know or cannot read: one line, or the help where nothing was given."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return 2
+    command = error.ctx.command_path if error.ctx is not None else "v2v"
+    messages.error(f"{error.format_message().rstrip('.')}; see `{command} --help`")
+    return 2
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

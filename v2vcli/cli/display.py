@@ -1,0 +1,88 @@
+"""Progress on stderr: a bar on a terminal, a line every few seconds anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from v2vcli.cli.messages import Messages
+from v2vcli.engine.progress import Progress, Report, Result
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+_EVERY = 5.0  # seconds between lines
+
+
+@contextmanager
+def progress_display(messages: Messages) -> Iterator[Report]:
+    """What to hand to a job as its ``report``; takes the bar away at the end."""
+    if not messages.shows("info"):
+        yield lambda progress: None
+    elif sys.stderr.isatty():
+        with _bar() as bar:
+            task = bar.add_task("", total=None, fps="", speed="", eta="")
+
+            def report(progress: Progress) -> None:
+                total = None if progress.total is None else max(progress.total, progress.frames)
+                fps, speed = f"{progress.fps:.1f}", f"{progress.speed:.3g}x"
+                bar.update(task, completed=progress.frames, total=total, fps=fps, speed=speed, eta=clock(progress.eta))
+
+            yield report
+    else:
+        yield _Lines(messages)
+
+
+class _Lines:
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self._last = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self._last >= _EVERY:
+            self._last = now
+            self._messages.info(line(progress))
+
+
+def _bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    return Bar(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("fps={task.fields[fps]} speed={task.fields[speed]} eta={task.fields[eta]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def line(progress: Progress) -> str:
+    """One look at a job, in ffmpeg's words."""
+    total = "" if progress.total is None else f"/{max(progress.total, progress.frames)}"
+    return (
+        f"frame={progress.frames}{total} fps={progress.fps:.1f} speed={progress.speed:.3g}x eta={clock(progress.eta)}"
+    )
+
+
+def clock(seconds: float | None) -> str:
+    """H:MM:SS, or ?."""
+    if seconds is None:
+        return "?"
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def conclusion(result: Result) -> str:
+    """The last line: where the result is, and what it cost."""
+    done = result.progress
+    by = f", painted by {result.model}" if result.model else ""
+    return (
+        f"{result.output}: {done.frames} frames, {result.width}x{result.height}, {float(done.media):.2f} s{by}"
+        f" in {done.elapsed:.1f} s (fps={done.fps:.1f} speed={done.speed:.3g}x)"
+    )

@@ -1,0 +1,77 @@
+"""``v2v models``: what is installed, and under which licence."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from v2vcli.cli import options
+from v2vcli.cli.messages import messages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from v2vcli.models.checkpoint import ModelInfo
+
+app = typer.Typer(help="Which models are there, and under which licence.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(json: options.Json = False, loglevel: options.LogLevel = "info") -> None:
+    """List the bundled models."""
+    from v2vcli.models.catalog import bundled_models
+    from v2vcli.models.checkpoint import read_info
+
+    found = [_summary(path, read_info(path)) for path in bundled_models().values()]
+    if json:
+        print(jsonlib.dumps(found, indent=2))
+        return
+    if not found:
+        messages.info("no model is bundled with this installation; --model takes a path or a hub id")
+        return
+    columns = ("name", "arch", "maps", "size", "megabytes", "licence")
+    rows = [columns, *([str(entry[column]) for column in columns] for entry in found)]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(columns))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@app.command("info")
+def info(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A bundled name, a path or a hub id.")],
+    json: options.Json = False,
+    loglevel: options.LogLevel = "info",
+) -> None:
+    """Show what a model says of itself: maps, size, licence, and how it came about."""
+    from v2vcli.models.catalog import find_model
+    from v2vcli.models.checkpoint import read_info
+
+    path = find_model(name)
+    found = read_info(path)
+    summary = {**_summary(path, found), "file": str(path), "provenance": dict(found.provenance)}
+    if json:
+        summary["parts"] = {part: dict(values) for part, values in found.parts.items()}
+        print(jsonlib.dumps(summary, indent=2))
+        return
+    provenance = summary.pop("provenance")
+    for key, value in {**summary, **{k: v for k, v in provenance.items() if not isinstance(v, dict | list)}}.items():
+        print(f"{key:12} {value}")
+    card = path.with_suffix(".md")
+    if card.is_file():
+        print(f"{'card':12} {card}")
+
+
+def _summary(path: Path, info: ModelInfo) -> dict[str, Any]:
+    maps: str = info.spec.kind
+    if info.spec.schema is not None:
+        maps += f" ({info.spec.schema.name})"
+    return {
+        "name": info.name,
+        "arch": info.arch,
+        "maps": maps,
+        "size": f"{info.size[0]}x{info.size[1]}",
+        "megabytes": round(path.stat().st_size / 1e6, 1),
+        "licence": info.licence,
+    }

@@ -1,0 +1,99 @@
+"""Options that several commands share: their names, help and panels, in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from v2vcli.cli.messages import LEVELS, messages
+
+MODEL_PANEL = "Model"
+RANGE_PANEL = "Part of the video (as ffmpeg)"
+VIDEO_PANEL = "Output video (as ffmpeg)"
+FILES_PANEL = "Files"
+RUN_PANEL = "Running"
+
+
+def _set_level(name: str) -> str:
+    messages.set_level(name)
+    return name
+
+
+Input: TypeAlias = Annotated[Path, typer.Argument(help="The video to read.", metavar="INPUT", show_default=False)]
+Mode: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--mode",
+        metavar="MODE",
+        help="seg2street: label maps, painted as a street. edge2face: edges, painted as a talking head.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
+Model: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="A .safetensors file, a bundled name or a hub id, user/repo@revision. Default: the mode's.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
+Device: TypeAlias = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the networks run.", rich_help_panel=RUN_PANEL)
+]
+Window: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--window", metavar="N", help="Frames at once. Default: 4 on a CPU, 16 on a GPU.", rich_help_panel=RUN_PANEL
+    ),
+]
+Tolerant: TypeAlias = Annotated[
+    bool, typer.Option("--tolerant", help="Step over damage in the input.", rich_help_panel=RUN_PANEL)
+]
+LogLevel: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "-v",
+        "-loglevel",
+        metavar="LEVEL",
+        help=f"How much is said: {', '.join(LEVELS)}.",
+        callback=_set_level,
+        is_eager=True,
+        rich_help_panel=RUN_PANEL,
+    ),
+]
+Yes: TypeAlias = Annotated[bool, typer.Option("-y", help="Overwrite what exists.", rich_help_panel=FILES_PANEL)]
+No: TypeAlias = Annotated[
+    bool, typer.Option("-n", help="Never overwrite (that is the default).", rich_help_panel=FILES_PANEL)
+]
+Start: TypeAlias = Annotated[
+    str | None,
+    typer.Option("-ss", metavar="TIME", help="Begin here: 12.5, 1:02:03.5 or 500ms.", rich_help_panel=RANGE_PANEL),
+]
+Duration: TypeAlias = Annotated[
+    str | None, typer.Option("-t", metavar="TIME", help="Take so much of it.", rich_help_panel=RANGE_PANEL)
+]
+End: TypeAlias = Annotated[
+    str | None, typer.Option("-to", metavar="TIME", help="Or stop here.", rich_help_panel=RANGE_PANEL)
+]
+Rate: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "-r",
+        metavar="FPS",
+        help="Repeat and drop frames to this rate: 25, 30000/1001. Default: every frame at its own time.",
+        rich_help_panel=RANGE_PANEL,
+    ),
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+MapsSchema: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--maps-schema",
+        metavar="SCHEMA",
+        help="What the ids of --maps mean: cityscapes19, cityscapes35, camvid11, voc21 or a schema.json.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
