@@ -5,7 +5,8 @@ What is peculiar:
 - **Odd sizes.** 4:2:0 chroma covers two by two pixels, and H.264 and H.265 crop in units of chroma samples, so neither
   can say "319 wide" in yuv420p. The size is what counts here: an odd picture is written as yuv444p of the same depth.
   VLC, mpv, Chrome and everything built on FFmpeg play that; QuickTime and Safari do not, and for them an even output
-  size has to be asked for. VP9, AV1, FFV1, ProRes and MJPEG hold odd 4:2:0 sizes and are left alone.
+  size has to be asked for. ProRes takes odd 4:2:2 sizes but FFmpeg's encoder garbles their last column, so it gets
+  4:4:4 too. VP9, AV1, FFV1 and MJPEG hold odd sizes in any format and are left alone.
 - **No B-frames** unless ``options={"bf": ...}`` asks for them. Without them decoding order is presentation order, so
   the container's sample durations are the frame durations, exactly, at a variable rate too, and no edit list has to
   hide a delay. The price, measured at the same ``crf`` on driving and face clips: 17 to 61 % more bytes, part of
@@ -32,7 +33,7 @@ from v2vcli.errors import OutputError
 from v2vcli.video.colour import stored_tags, tag_encoder
 from v2vcli.video.failures import plain
 
-_NEEDS_EVEN_CHROMA = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc", "libopenh264")
+_NEEDS_EVEN_CHROMA = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc", "libopenh264", "prores", "prores_ks")
 _FULL_CHROMA = {
     "yuv420p": "yuv444p",
     "yuvj420p": "yuvj444p",

@@ -25,6 +25,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 import av
+import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
@@ -106,6 +107,7 @@ class VideoWriter:
         self._encoding = encoding or Encoding()
         self._shift = -(start or Fraction(0))
         self._last: tuple[Fraction, int] | None = None  # pts as given, ticks as written
+        self._durations: dict[int, int] = {}  # of the frames inside the encoder, by their time; both in ticks
         self._rounded = False
         self._frames = 0
         self._passthrough: Passthrough | None = None
@@ -218,9 +220,14 @@ class VideoWriter:
         """
         if self._container is None:
             raise OutputError(f"{self._path} is closed; no frame can be added")
+        if frame.image.ndim != 3 or frame.image.shape[2] != 3 or frame.image.dtype != np.uint8:
+            what = f"{frame.image.dtype} {frame.image.shape}"
+            raise OutputError(f"{self._path}: frame {frame.index} is {what}, not uint8 RGB")
         height, width = frame.image.shape[:2]
         if (width, height) != self._size:
-            raise OutputError(f"{self._path}: frame {frame.index} is {width}x{height}, not {self._size}")
+            raise OutputError(
+                f"{self._path}: frame {frame.index} is {width}x{height}, not {self._size[0]}x{self._size[1]}"
+            )
         if self._frames == 0 and frame.pts + self._shift < 0:
             # no container plays what lies before 0
             self.warnings.append(
@@ -230,7 +237,7 @@ class VideoWriter:
         picture = self._to_stored(frame.image)
         picture.time_base = self._time_base
         picture.pts = self._ticks(frame)
-        picture.duration = max(1, round(frame.duration / self._time_base))
+        picture.duration = self._durations[picture.pts] = max(1, round(frame.duration / self._time_base))
         try:
             for packet in self._stream.encode(picture):
                 self._mux(packet)
@@ -261,6 +268,8 @@ class VideoWriter:
     def _mux(self, packet: av.Packet[VideoStream]) -> None:
         """Mux a video packet after everything copied that comes before it, so that nothing queues up."""
         assert self._container is not None
+        if packet.pts is not None:  # some encoders (SVT-AV1) forget durations; the last one would be lost
+            packet.duration = self._durations.pop(packet.pts, packet.duration)
         if self._passthrough is not None and packet.dts is not None:
             self._passthrough.until(packet.dts * packet.time_base - self._shift, self._shift)
         self._container.mux_one(packet)
