@@ -128,7 +128,7 @@ class ProceduralStreet:
             facing = across * np.float32(-rx)
             away = float(np.hypot(s.centre[0] - scene.camera.position[0], s.centre[2] - scene.camera.position[2]))
             noise = leaf_noise(self._painter, x, y, z, s.detail[1], away / focal)
-            holes: Array = noise * np.float32(0.30) > facing - np.float32(0.10)
+            holes: Array = noise * np.float32(0.45) > facing - np.float32(0.04)
             return holes
 
         cast(rays, scene.solids, hits, between_leaves)

@@ -33,8 +33,8 @@ def slot_generator(seed: int, row: int, slot: int) -> np.random.Generator:
 
 
 def object_number(row: int, slot: int) -> int:
-    """An object number unique for a row and a slot, even apart by two, with room for ``number * PARTS`` in 31 bits."""
-    return 1 + row * 1_500_000 + (slot * 2) % 1_500_000
+    """An object number unique for a row and a slot, even apart by two, exact in a float32 too."""
+    return 1 + row * 800_000 + (slot * 2) % 800_000
 
 
 class BlockBuilder:

@@ -164,13 +164,14 @@ def leaf_noise(
 ) -> Array:
     """Leafy noise on the surface of a crown, in its own coordinates: twigs, leaves, and single leaves close by."""
     f = np.asarray(footprint, np.float32)
-    p, q = x + np.float32(0.6) * z, y - np.float32(0.3) * x
-    r, s = z - np.float32(0.45) * x, y + np.float32(0.5) * z
-    twigs = painter.leaf(p * 11 + salt, q * 13 + salt)
-    leaves = painter.leaf(r * 29 + salt, s * 33) * np.clip(np.float32(1.5) - f * 14, 0, 1)
-    out: Array = twigs * np.float32(0.62) + leaves * np.float32(0.62)
+    # Two slanted projections: wherever the surface faces, at least one of them is not stretched.
+    p, q = x + np.float32(0.45) * z, y + np.float32(0.45) * z
+    r, s = x - np.float32(0.7) * z + np.float32(0.3) * y, y - np.float32(0.35) * x
+    twigs = painter.leaf(p * 15 + salt, q * 17 + salt)
+    leaves = painter.leaf(r * 46 + salt, s * 52) * np.clip(np.float32(1.5) - f * 16, 0, 1)
+    out: Array = twigs * np.float32(0.6) + leaves * np.float32(0.75)
     if np.min(f) < 0.03:
-        out = out + painter.leaf(q * 71, p * 67 + salt) * (np.clip(np.float32(1.5) - f * 50, 0, 1) * np.float32(0.5))
+        out = out + painter.leaf(q * 121, p * 113 + salt) * (np.clip(np.float32(1.5) - f * 50, 0, 1) * np.float32(0.5))
     return out
 
 

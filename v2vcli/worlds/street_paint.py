@@ -190,7 +190,7 @@ class StreetPainter:
         grey = (
             np.float32(0.295)
             + np.float32(0.022) * ground_noise(self.broad, x, z, 0.35, mean)
-            + np.float32(0.026) * ground_noise(self.rough, x, z, 0.02, mean)
+            + np.float32(0.016) * ground_noise(self.rough, x, z, 0.012, mean)
         )
         lane = np.abs(np.abs(x) - np.float32(1.8))
         grey = grey - np.float32(0.022) * np.exp(-(((lane - np.float32(0.75)) * np.float32(1 / 0.28)) ** 2))
@@ -216,7 +216,7 @@ class StreetPainter:
         stop = ramp(inside, s.block - 4.4, s.block - 4.0, along) * ramp(x, 0.1, s.road_half - 0.4, across)
         paint = np.maximum(paint, stop)
         worn = np.float32(0.86) + np.float32(0.07) * ground_noise(self.broad, z, x, 0.12, mean)
-        albedo = albedo + (np.float32(0.80) - albedo) * (paint * worn)[:, None]
+        albedo = albedo + (np.float32(0.68) - albedo) * (paint * worn)[:, None]
         gutter = ramp(np.abs(x), s.road_half - 0.32, s.road_half, across) * open_road
         albedo *= (1 - np.float32(0.22) * gutter)[:, None]
         normal = np.zeros((len(x), 3), np.float32)
