@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -60,9 +62,9 @@ def test_depth_is_metres(clip: list[WorldFrame]) -> None:
 
 
 def test_flow_carries_picture_labels_and_instances(clip: list[WorldFrame]) -> None:
-    for previous, frame in zip(clip, clip[1:], strict=False):
+    for previous, frame in pairwise(clip):
         warped, still = flow_agreement(previous, frame)
-        assert warped < 4.0 and warped < 0.6 * still, (frame.index, warped, still)
+        assert warped < 4.0 and warped < 0.8 * still, (frame.index, warped, still)
         assert frame.valid.mean() > 0.75
         for name in ("labels", "instances"):
             now, then = getattr(frame, name), getattr(previous, name)

@@ -1,4 +1,4 @@
-"""Procedural worlds with exact labels, instances, depth, flow and landmarks: data for tests, benchmarks, demos, training.
+"""Procedural worlds with exact labels, instances, depth, flow and landmarks: for tests, benchmarks, demos and training.
 
 `open_world` makes one by name; `v2vcli.worlds.sample.write_sample` turns one into a playable file.
 """

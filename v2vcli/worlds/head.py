@@ -1,8 +1,9 @@
 """A procedural talking head: seeded person, seeded speech-like motion, 68 landmarks, exact flow.
 
-Three bodies (head, hair, neck with shoulders) are signed distances found by sphere tracing. What a pixel shows is painted
-by its place on the *rest* face, so a feature never swims, and the same place pushed through the previous expression and pose
-gives the flow. The light stands still, so a turning cheek changes colour a little: that is shading, not a wrong flow.
+Three bodies (head, hair, neck with shoulders) are signed distances found by sphere tracing. What a pixel shows is
+painted by its place on the *rest* face, so a feature never swims, and the same place pushed through the previous
+expression and pose gives the flow. The light stands still, so a turning cheek changes colour a little: that is
+shading, not a wrong flow.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class _Moment:
 
 @dataclass(eq=False)
 class _Canvas:
-    """Flat buffers of one picture: colour, flow, and for occlusion the surface shown, its depth, its depth a frame ago."""
+    """Flat buffers of one picture: colour, flow, and for occlusion the surface, its depth now and a frame ago."""
 
     picture: Array
     flow: Array
@@ -219,7 +220,7 @@ class TalkingHead:
         return canvas
 
     def _put(self, canvas: _Canvas, at: Array, surface: Array, depth: Array, back: Triple) -> None:
-        """Write what is shown at flat indices; ``back`` is where it was, in camera coordinates of the previous frame."""
+        """Write what is shown at flat indices; ``back`` is where it was, in the previous camera frame."""
         u, v = self._view.to_pixels(back[0], back[1])
         canvas.flow[at, 0], canvas.flow[at, 1] = u - (at % self.width), v - (at // self.width)
         canvas.surface[at], canvas.depth[at], canvas.depth_before[at] = surface, depth, back[2]
@@ -262,7 +263,7 @@ class TalkingHead:
             self._paint_eyes(colour, shadow, now, x0, y0, eye)
             rim = smoothstep(0, 1.4 * self._view.pixel, mouth[in_mouth])
             colour[in_mouth] = blend(colour[in_mouth], inner, rim)
-        # Skin: its rest place pushed through the previous expression. Eyes: turned by the gaze. Mouth: upper teeth stay.
+        # Skin: its rest place pushed through the previous expression. Eyes turn with the gaze; upper teeth stay.
         slit = np.where(rest_x < 0, expression.left_eye.edges(rest_x)[0], expression.right_eye.edges(rest_x)[0])
         above_mouth, above_eyes = rest_y < expression.mouth.y, rest_y < slit
         qx, qy = then.express(rest_x, rest_y, s.z, above_mouth, above_eyes, (s.x, s.y))

@@ -101,7 +101,7 @@ class Strands:
         return self._colour[None, :] * shade[:, None], coarse
 
     def shine(self, normal: Triple, streak: Array, light: Array) -> Array:
-        """(N, 3) light to add: strands shine in a band across the head, where they lie across the half-way direction."""
+        """(N, 3) light to add: strands shine in a band across the head, across the half-way direction."""
         nx, ny, nz = normal
         lift = nx * light[0] + (ny - np.float32(0.03) * streak) * light[1] + nz * np.float32(0.75)
         band = np.exp(-(((lift - np.float32(0.80)) * np.float32(1 / 0.13)) ** 2))

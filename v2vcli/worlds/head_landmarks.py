@@ -1,7 +1,7 @@
 """The 68 landmarks of a head in iBUG order, taken from the same geometry and curves that are drawn.
 
-0-16 jaw, 17-21 and 22-26 brows, 27-30 bridge and 31-35 base of the nose, 36-41 and 42-47 eyes, 48-59 outer and 60-67 inner
-lips; left to right as seen in the picture.
+0-16 jaw, 17-21 and 22-26 brows, 27-30 bridge and 31-35 base of the nose, 36-41 and 42-47 eyes, 48-59 outer and 60-67
+inner lips; left to right as seen in the picture.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Light on a talking head: one soft key light, a fill from above, a rim, highlights, and soft shadows.
 
-Nothing here is physical beyond Lambert; it is portrait lighting that makes round things look round. Skin is lit past the
-terminator and reddens there, as light that has travelled below the surface does.
+Nothing here is physical beyond Lambert; it is portrait lighting that makes round things look round. Skin is lit past
+the terminator and reddens there, as light that has travelled below the surface does.
 """
 
 from __future__ import annotations
@@ -58,8 +58,16 @@ class PortraitLight:
         spec = (p24 * np.float32(0.13) + (p24 * p24) ** 2 * np.float32(0.10)) * gloss * shadow
         grazing = 1 - np.clip(nz, 0, 1)
         rim = np.clip(-nx * np.float32(np.sign(lx) * 0.7) - ny * np.float32(0.3), 0, 1) * np.float32(0.13)
-        out: Array = colour * light + (spec + rim * grazing * grazing * grazing)[:, None]
-        return out
+        lit = colour * light + (spec + rim * grazing * grazing * grazing)[:, None]
+        return shoulder(lit)
+
+
+def shoulder(colour: Array) -> Array:
+    """Bend what is brighter than 0.7 towards 1, as film does, so that a pale forehead keeps its shape."""
+    knee = np.float32(0.7)
+    over = np.maximum(colour - knee, 0) * np.float32(1 / 0.42)
+    out: Array = np.minimum(colour, knee) + np.float32(0.30) * over / np.sqrt(1 + over * over)
+    return out
 
 
 def normals(distance: Distance, body: Traced, rotation: Array | None) -> Triple:
@@ -76,7 +84,7 @@ def normals(distance: Distance, body: Traced, rotation: Array | None) -> Triple:
 
 
 def light_past(blocker: Distance, x: Array, y: Array, z: Array, light: Array, reach: float, softness: float) -> Array:
-    """How much light passes a body on the way to points (all in the body's frame): 1 is all. Two looks along the ray."""
+    """How much light passes a body on the way to points (all in the body's frame): 1 is all; two looks."""
     passed = np.ones_like(x)
     for part in (0.4, 1.0):
         step = (light * np.float32(reach * part)).astype(np.float32)

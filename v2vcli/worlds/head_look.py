@@ -20,11 +20,24 @@ HAIR_STYLES: tuple[HairStyle, ...] = ("bald", "buzz", "short", "quiff", "bob", "
 OUTFITS: tuple[Outfit, ...] = ("tee", "stripes", "shirt", "suit", "hoodie", "plaid", "vneck")
 
 _SKIN: tuple[Colour, ...] = (
-    (0.96, 0.80, 0.71), (0.91, 0.73, 0.61), (0.86, 0.66, 0.52), (0.76, 0.56, 0.42), (0.62, 0.43, 0.31), (0.47, 0.31, 0.22), (0.34, 0.22, 0.165),
-)  # fmt: skip
+    (0.96, 0.80, 0.71),
+    (0.91, 0.73, 0.61),
+    (0.86, 0.66, 0.52),
+    (0.76, 0.56, 0.42),
+    (0.62, 0.43, 0.31),
+    (0.47, 0.31, 0.22),
+    (0.34, 0.22, 0.165),
+)
 _HAIR: tuple[Colour, ...] = (
-    (0.07, 0.06, 0.06), (0.16, 0.10, 0.07), (0.27, 0.17, 0.10), (0.40, 0.26, 0.14), (0.55, 0.22, 0.09), (0.72, 0.54, 0.29), (0.85, 0.72, 0.47), (0.62, 0.61, 0.60),
-)  # fmt: skip
+    (0.07, 0.06, 0.06),
+    (0.16, 0.10, 0.07),
+    (0.27, 0.17, 0.10),
+    (0.40, 0.26, 0.14),
+    (0.55, 0.22, 0.09),
+    (0.72, 0.54, 0.29),
+    (0.85, 0.72, 0.47),
+    (0.62, 0.61, 0.60),
+)
 _IRIS: tuple[Colour, ...] = (
     (0.24, 0.14, 0.07),
     (0.36, 0.22, 0.10),
@@ -34,12 +47,28 @@ _IRIS: tuple[Colour, ...] = (
     (0.44, 0.50, 0.54),
 )
 _CLOTH: tuple[Colour, ...] = (
-    (0.16, 0.20, 0.30), (0.62, 0.15, 0.16), (0.20, 0.38, 0.30), (0.86, 0.85, 0.82), (0.15, 0.15, 0.16), (0.34, 0.45, 0.62),
-    (0.78, 0.60, 0.26), (0.46, 0.28, 0.42), (0.52, 0.53, 0.55), (0.80, 0.45, 0.36), (0.24, 0.50, 0.56),
-)  # fmt: skip
+    (0.16, 0.20, 0.30),
+    (0.62, 0.15, 0.16),
+    (0.20, 0.38, 0.30),
+    (0.86, 0.85, 0.82),
+    (0.15, 0.15, 0.16),
+    (0.34, 0.45, 0.62),
+    (0.78, 0.60, 0.26),
+    (0.46, 0.28, 0.42),
+    (0.52, 0.53, 0.55),
+    (0.80, 0.45, 0.36),
+    (0.24, 0.50, 0.56),
+)
 _WALL: tuple[Colour, ...] = (
-    (0.55, 0.60, 0.64), (0.72, 0.68, 0.62), (0.32, 0.38, 0.44), (0.60, 0.66, 0.58), (0.45, 0.36, 0.34), (0.78, 0.76, 0.72), (0.24, 0.26, 0.30), (0.56, 0.47, 0.54),
-)  # fmt: skip
+    (0.55, 0.60, 0.64),
+    (0.72, 0.68, 0.62),
+    (0.32, 0.38, 0.44),
+    (0.60, 0.66, 0.58),
+    (0.45, 0.36, 0.34),
+    (0.78, 0.76, 0.72),
+    (0.24, 0.26, 0.30),
+    (0.56, 0.47, 0.54),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +128,16 @@ def draw_look(rng: np.random.Generator) -> HeadLook:
     hair_rgb = np.clip(hair_rgb, 0.03, 0.95)
     hair = (float(hair_rgb[0]), float(hair_rgb[1]), float(hair_rgb[2]))
     weights = {
-        "bald": 0.0 if feminine else 0.7, "buzz": 0.2 if feminine else 1.2, "short": 0.4 if feminine else 2.0, "quiff": 0.1 if feminine else 1.2,
-        "bob": 1.6 if feminine else 0.15, "long": 2.0 if feminine else 0.3, "bun": 1.0 if feminine else 0.2, "curls": 0.9, "fringe": 1.2 if feminine else 0.5,
-    }  # fmt: skip
+        "bald": 0.0 if feminine else 0.7,
+        "buzz": 0.2 if feminine else 1.2,
+        "short": 0.4 if feminine else 2.0,
+        "quiff": 0.1 if feminine else 1.2,
+        "bob": 1.6 if feminine else 0.15,
+        "long": 2.0 if feminine else 0.3,
+        "bun": 1.0 if feminine else 0.2,
+        "curls": 0.9,
+        "fringe": 1.2 if feminine else 0.5,
+    }
     p = np.array([weights[s] for s in HAIR_STYLES])
     style = HAIR_STYLES[int(rng.choice(len(HAIR_STYLES), p=p / p.sum()))]
     build = Build(

@@ -1,7 +1,8 @@
-"""Paint and light for a head: what colour the skin, the eyes, the mouth and the clothes have at a point of the rest face.
+"""Paint for a head: what colour the skin, the eyes, the mouth and the clothes have at a point of the rest face.
 
-Features are drawn with distances in the plane of the face and edges one pixel soft, so they stay sharp and anti-aliased
-at every size. Nothing is noisier than a real feature: an edge map of a frame should read as a drawing of a face.
+Features are drawn with distances in the plane of the face and edges one pixel soft, so they stay sharp and
+anti-aliased at every size. Nothing is noisier than a real feature: an edge map of a frame should read as a drawing of
+a face.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The geometry of a head as signed distances, and the movements of its skin.
 
-Units: half the height of a head; x to the right, y down, z to the viewer; origin between the ears. The *rest* face has
-mouth and eyes closed. `relax` maps a point of the moving face to its place on the rest face, in closed form, so that one
-set of distance functions and one set of painted features serve every expression; `express` is its inverse, found by
-iteration, which is what gives exact flow and landmarks.
+Units: half the height of a head; x to the right, y down, z to the viewer; origin between the ears. The *rest* face
+has mouth and eyes closed. `relax` maps a point of the moving face to its place on the rest face, in closed form, so
+that one set of distance functions and one set of painted features serve every expression; `express` is its inverse,
+found by iteration, which is what gives exact flow and landmarks.
 
 A mouth (or an eye) is a slit: skin above its line moves up, skin below moves down, and what is between is the inside.
 """
@@ -258,7 +258,7 @@ class Expression:
         return x0, np.where(near, np.where(x0 < 0, left, right), y1)
 
     def inside(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array, Array]:
-        """Depth inside the mouth and inside the nearer eye (positive inside, head units), and the soft-relaxed (x, y)."""
+        """Depth in the mouth and in the nearer eye (positive inside, head units), and the soft-relaxed (x, y)."""
         dx, dy = self._soft(x, y)
         x0, y0 = x - dx, y - dy
         _, top, bottom = self.mouth.edges(x0)

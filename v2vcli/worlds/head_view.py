@@ -1,7 +1,7 @@
 """Between a head and its picture: where the head is placed, how it is seen, and sphere tracing of its bodies.
 
-The view is orthographic. Camera axes are those of the head: x right, y down, z to the viewer, in head units; the ray of a
-pixel runs along -z, so the ray parameter is camera depth and larger is nearer.
+The view is orthographic. Camera axes are those of the head: x right, y down, z to the viewer, in head units; the ray
+of a pixel runs along -z, so the ray parameter is camera depth and larger is nearer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from v2vcli.worlds.head_shape import Distance
 Array = NDArray[Any]
 Triple = tuple[Array, Array, Array]
 _PIVOT = np.array([0.0, 0.75, -0.3])  # a head turns on its neck
-_STEPS = 22
+_STEPS = 34
 _TOUCH = 0.0015  # a ray this near has arrived
 
 
@@ -128,8 +128,8 @@ def trace(
 ) -> Traced:
     """Sphere-trace rays ``origin + t * ray`` with t falling from ``start`` to ``far``.
 
-    A ray that misses keeps its closest approach: how near it passed, against the size of a pixel, is how much of the pixel
-    the body covers. That is the anti-aliasing of every silhouette.
+    A ray that misses keeps its closest approach: how near it passed, against the size of a pixel, is how much of the
+    pixel the body covers. That is the anti-aliasing of every silhouette.
     """
     ox, oy, oz = origin
     rx, ry, rz = (np.float32(r) for r in ray)
@@ -142,7 +142,8 @@ def trace(
         closer = d < best[active]
         best[active[closer]] = d[closer]
         best_t[active[closer]] = at[closer]
-        at = at - d
+        # Never crawl: a ray that grazes a nose must get past it to the cheek behind.
+        at = at - np.maximum(d, np.float32(2 * _TOUCH))
         if step >= 2:
             keep = (np.abs(d) > np.float32(_TOUCH)) & (at > far)
             active, ax, ay, az, at = active[keep], ax[keep], ay[keep], az[keep], at[keep]

@@ -1,7 +1,7 @@
 """Smooth seeded randomness: tables of periodic noise, and functions of time that can be asked for any moment.
 
-Everything here is band-limited on purpose. White noise in a texture would fill an edge map with specks and flicker when
-the camera moves; these tables can be blurred to the size of a pixel before they are sampled.
+Everything here is band-limited on purpose. White noise in a texture would fill an edge map with specks and flicker
+when the camera moves; these tables can be blurred to the size of a pixel before they are sampled.
 """
 
 from __future__ import annotations

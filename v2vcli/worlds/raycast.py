@@ -1,8 +1,8 @@
 """Vectorised ray casting of a few hundred analytic solids into a depth buffer.
 
-Each solid is intersected only inside the rectangle of the picture that can show it, all rays of the rectangle at once; a
-z-buffer keeps the nearest. Rays are scaled so that their component along the optical axis is 1, hence the ray parameter
-*is* the depth. World axes: X right, Y up, Z along the street; metres.
+Each solid is intersected only inside the rectangle of the picture that can show it, all rays of the rectangle at
+once; a z-buffer keeps the nearest. Rays are scaled so that their component along the optical axis is 1, hence the ray
+parameter *is* the depth. World axes: X right, Y up, Z along the street; metres.
 """
 
 from __future__ import annotations
@@ -257,8 +257,8 @@ def cast(rays: Rays, solids: list[Solid], hits: Hits, reject: Any = None) -> Non
         rays: the grid.
         solids: what to draw; indices into this list are written to ``hits.solid``.
         hits: buffers to update.
-        reject: optional ``(solid, x, y, z, dx, dy, dz) -> (..) bool`` that makes holes (leaves); called for ellipsoids with
-            ``detail[0] > 0`` with hit points relative to the centre.
+        reject: optional ``(solid, x, y, z, dx, dy, dz) -> (..) bool`` that makes holes (leaves); called for ellipsoids
+            with ``detail[0] > 0``, with hit points relative to the centre.
     """
     if not solids:
         return

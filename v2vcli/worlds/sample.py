@@ -1,6 +1,7 @@
-"""Write a world to a playable file: H.264 beside a quiet generated sound, so that every part of a conversion can be seen.
+"""Write a world to a playable file: H.264 beside a quiet generated sound, so that a whole conversion can be seen.
 
-The sound is there to be copied: a soft chord that swells and a tick every second, in AAC. It is generated, like the pictures.
+The sound is there to be copied: a soft chord that swells and a tick every second, in AAC. It is generated, like the
+pictures.
 """
 
 from __future__ import annotations

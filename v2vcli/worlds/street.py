@@ -1,8 +1,9 @@
 """A procedural street seen from a moving car: picture, labels, instances, depth, exact flow.
 
-Rays are cast on a grid of half pixels. The rays through pixel centres decide labels, instances, depth and flow; where the
-nine rays of a pixel do not all see the same thing, all nine are painted and averaged with a tent filter, elsewhere the
-centre ray alone (its texture is already averaged over the pixel). So edges are smooth and the work stays small.
+Rays are cast on a grid of half pixels. The rays through pixel centres decide labels, instances, depth and flow; where
+the nine rays of a pixel do not all see the same thing, all nine are painted and averaged with a tent filter,
+elsewhere the centre ray alone (its texture is already averaged over the pixel). So edges are smooth and the work
+stays small.
 """
 
 from __future__ import annotations
@@ -221,7 +222,7 @@ class ProceduralStreet:
         return out
 
     def _small_shadows(self, scene: _Scene, p: Points, level: Array, sun: Array, open_sky: Array) -> None:
-        """Shadows of cars, people and trees on the ground: soft outlines, and a dark rim where things touch the ground."""
+        """Shadows of cars, people and trees on the ground: soft outlines, and a dark rim below cars."""
         x, z = p.x[level], p.z[level]
         lit, opened = sun[level], open_sky[level]
         lean = self._painter.sun / self._painter.sun[1]

@@ -1,6 +1,7 @@
 """Patterns of the solid things in a street: facades, roofs, pavements, leaves, clothes, signs and lamps.
 
-Each function takes a `Patch` of one material and sets its albedo, and glow, gloss or bent normals where there are any.
+Each function takes a `Patch` of one material and sets its albedo, and glow, gloss or bent normals where there are
+any.
 """
 
 from __future__ import annotations
@@ -17,6 +18,19 @@ from v2vcli.worlds.street_paint import Patch, Points, SolidTable, StreetPainter,
 from v2vcli.worlds.textures import cell_hash, ground_noise, pulse, ramp
 
 Array = NDArray[Any]
+
+# The colours that shops paint their boards in.
+_SIGNBOARDS = np.array(
+    [
+        [0.45, 0.08, 0.09],
+        [0.10, 0.26, 0.18],
+        [0.12, 0.18, 0.36],
+        [0.70, 0.55, 0.18],
+        [0.16, 0.16, 0.17],
+        [0.75, 0.72, 0.66],
+    ],
+    np.float32,
+)
 
 
 def paint_solids(painter: StreetPainter, table: SolidTable, p: Points) -> Surface:
@@ -86,15 +100,8 @@ def _facade(painter: StreetPainter, patch: Patch) -> None:
     colour = colour + (pane - colour) * opening[:, None]
     # Shop signs over the ground floor, a plinth, a cornice under the roof.
     sign = (shop < 0.55) * ramp(y, storey - np.float32(0.62), storey - np.float32(0.18), fy)
-    hue = cell_hash(np.floor(s / (bay * 3)), np.zeros_like(s), salt + 3)
-    awning = np.stack(
-        (
-            np.float32(0.25) + np.float32(0.5) * hue,
-            np.float32(0.2) + np.float32(0.25) * np.mod(hue * 7, 1),
-            np.float32(0.2) + np.float32(0.4) * np.mod(hue * 13, 1),
-        ),
-        1,
-    )
+    trade = cell_hash(np.floor(s / (bay * 3)), np.zeros_like(s), salt + 3)
+    awning = _SIGNBOARDS[(trade * len(_SIGNBOARDS)).astype(np.intp)]
     colour = colour + (awning - colour) * sign[:, None]
     cornice = ramp(y, top + np.float32(0.3), top + np.float32(0.75), fy)
     colour = colour + (trim - colour) * (cornice * np.float32(0.75))[:, None]

@@ -1,7 +1,7 @@
 """What the things of a street have in common: materials, labels, object numbers, and planes of leaning blocks.
 
-An object has a number; each of its solids is a part, and ``number * PARTS + part`` is its key, stable over time, by which
-instances are followed and occlusion is told.
+An object has a number; each of its solids is a part, and ``number * PARTS + part`` is its key, stable over time, by
+which instances are followed and occlusion is told.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def half_spaces(points: list[tuple[float, float, float, float]]) -> Planes:
 def leaning_block(
     hx: float, hy: float, front: float, back: float, top_front: float, top_back: float, side_taper: float
 ) -> Planes:
-    """A block whose ends and sides lean: z runs from -back to front at the bottom, -top_back to top_front at the top."""
+    """A block whose ends and sides lean: z is -back to front at the bottom, -top_back to top_front at the top."""
     rise = 2 * hy
     rows = [
         (-rise, side_taper, 0, hx * rise - side_taper * hy),

@@ -1,7 +1,7 @@
 """Materials and light of the street: what colour a point has, filtered to the size of its pixel.
 
-All textures live in world or object coordinates, so they move with what they are on. Every pattern is averaged over the
-footprint of a pixel (`textures.pulse`) or fades out with it, so distant facades grow calm and do not flicker.
+All textures live in world or object coordinates, so they move with what they are on. Every pattern is averaged over
+the footprint of a pixel (`textures.pulse`) or fades out with it, so distant facades grow calm and do not flicker.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Array = NDArray[Any]
 
 @dataclass(eq=False)
 class Points:
-    """Points to be painted, all arrays (N,) float32: world place, view ray, normal, depth, footprint of a pixel in metres.
+    """Points to be painted, each array (N,): world place, view ray, depth, and the solid and face they lie on.
 
-    ``footprint`` is across the line of sight; ``stretched`` is along a surface seen at a slant (for the ground: along Z).
+    ``footprint`` is the width of a pixel at the point, metres across the line of sight.
     """
 
     x: Array

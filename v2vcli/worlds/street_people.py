@@ -23,7 +23,7 @@ def person(
     label: int = PERSON,
     far: bool = False,
 ) -> list[Solid]:
-    """A walking person; ``phase`` = (now, one frame earlier) of the step, radians; colours = (top, trousers, skin, hair)."""
+    """A walking person; ``phase``: step angle (now, a frame ago); colours: (top, trousers, skin, hair)."""
     top, trousers, skin, hair = colours
     key, s = number * PARTS, height / 1.75
 

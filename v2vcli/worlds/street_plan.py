@@ -1,8 +1,8 @@
 """The plan of an endless seeded street: what stands where, and what moves how.
 
-The street runs along +Z. Whatever is in slot k of a row (parked cars, a lane, walkers) is drawn from a generator seeded with
-(seed, row, k), so any stretch can be asked for at any time, and an object keeps its number. Everything that moves is a
-function of time.
+The street runs along +Z. Whatever is in slot k of a row (parked cars, a lane, walkers) is drawn from a generator
+seeded with (seed, row, k), so any stretch can be asked for at any time, and an object keeps its number. Everything
+that moves is a function of time.
 """
 
 from __future__ import annotations

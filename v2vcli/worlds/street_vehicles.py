@@ -1,6 +1,7 @@
 """Cars, buses and trucks as analytic solids: a body, a cabin and wheels.
 
-Every function takes where the vehicle is now and how far it was moved from one frame earlier (``moved`` = then - now).
+Every function takes where the vehicle is now and how far it was moved from one frame earlier (``moved`` = then -
+now).
 """
 
 from __future__ import annotations

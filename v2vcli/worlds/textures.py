@@ -1,4 +1,4 @@
-"""Procedural textures that can be filtered exactly: pulses with the width of a pixel, hashed cells, world-anchored noise."""
+"""Procedural textures that can be filtered to a pixel: pulse trains, hashed cells, world-anchored noise."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """What every procedural world hands out: one frame with everything that is known about it exactly.
 
-A world is a pure function of ``(seed, width, height, rate)`` and of the frame index, so frames may be asked for in any
-order and two runs give the same bytes. Flow goes *backwards*: ``flow`` at ``(x, y)`` of the current frame points to where
-the same bit of surface was in the previous frame, the convention of the generator's warp:
-``warped(x, y) = previous(x + u, y + v)``.
+A world is a pure function of ``(seed, width, height, rate)`` and of the frame index, so frames may be asked for in
+any order and two runs give the same bytes. Flow goes *backwards*: ``flow`` at ``(x, y)`` of the current frame points
+to where the same bit of surface was in the previous frame, the convention of the generator's warp: ``warped(x, y) =
+previous(x + u, y + v)``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class WorldFrame:
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        flow: (H, W, 2) float32, pixels (u, v) from this frame to the previous one, on this frame's grid; zero for frame 0.
+        flow: (H, W, 2) float32, pixels (u, v) to the previous frame, on this frame's grid; zero for frame 0.
         valid: (H, W) bool, where the flow ends on the same surface, seen in the previous frame; all True for frame 0.
         index: frame number.
         labels: (H, W) uint8 Cityscapes-19 train ids, 255 void.
