@@ -10,7 +10,7 @@ import pytest
 from v2vcli.errors import UsageError
 from v2vcli.video import VideoReader
 from v2vcli.worlds import WORLDS, open_world
-from v2vcli.worlds.sample import ambience, write_sample
+from v2vcli.worlds.sample import ambience, main, write_sample
 
 
 @pytest.mark.parametrize("world", WORLDS)
@@ -51,3 +51,12 @@ def test_unknown_worlds_and_sizes_are_refused() -> None:
         open_world("moon", 1, 64, 64)
     with pytest.raises(UsageError, match="at least 16x16"):
         open_world("street", 1, 8, 64)
+
+
+def test_the_module_writes_a_sample_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        main([str(tmp_path / "demo.mp4"), "--frames", "2", "--size", "64x48"])
+        assert capsys.readouterr().out.strip() == str(tmp_path / "demo.mp4")
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "demo.mp4"), "--size", "64"])
+    assert "WIDTHxHEIGHT" in capsys.readouterr().err

@@ -147,10 +147,11 @@ class SkinPaint:
         centre = brow_centre(look, uc)
         half = np.float32(0.03 * look.brow_weight) * (1 - np.float32(0.75) * uc**2) * smoothstep(-0.06, 0.12, u)
         # Hairs lean outwards: a stripe pattern along the brow, faint, seen only when there are pixels for it.
+        fine = np.float32(np.clip(1.6 - soft * 100, 0, 1))
         hairs = np.sin((np.abs(x) * 1.0 + (y - centre) * np.float32(0.9)) * np.float32(2 * np.pi / 0.034))
-        edge = half - np.abs(y - centre) + hairs * np.float32(0.004)
+        edge = half - np.abs(y - centre) + hairs * fine * np.float32(0.004)
         brow = smoothstep(-soft, soft + 0.012, edge) * smoothstep(1.04, 0.9, u) * smoothstep(-0.06, 0.06, u) * front
-        strength = np.float32(0.86) + np.float32(0.1 * np.clip(1.3 - soft * 60, 0, 1)) * hairs
+        strength = np.float32(0.86) + np.float32(0.07) * fine * hairs
         colour[:] = blend(colour, rgb(look.brow), np.clip(brow * strength, 0, 1))
         gloss *= 1 - brow * np.float32(0.8)
 

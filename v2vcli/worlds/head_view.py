@@ -139,13 +139,14 @@ def trace(
     ax, ay, az, at = ox, oy, oz, best_t.copy()
     for step in range(_STEPS):
         d = distance(ax + at * rx, ay + at * ry, az + at * rz)
-        closer = d < best[active]
-        best[active[closer]] = d[closer]
+        near = np.abs(d)
+        closer = near < best[active]
+        best[active[closer]] = near[closer]
         best_t[active[closer]] = at[closer]
-        # Never crawl: a ray that grazes a nose must get past it to the cheek behind.
-        at = at - np.maximum(d, np.float32(2 * _TOUCH))
+        # Never crawl: a ray that grazes a nose must get past it to the cheek behind. Inside, step back out.
+        at = at - np.where(d > 0, np.maximum(d, np.float32(2 * _TOUCH)), d)
         if step >= 2:
-            keep = (np.abs(d) > np.float32(_TOUCH)) & (at > far)
+            keep = (near > np.float32(_TOUCH)) & (at > far)
             active, ax, ay, az, at = active[keep], ax[keep], ay[keep], az[keep], at[keep]
             if not len(active):
                 break

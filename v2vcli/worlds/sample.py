@@ -6,6 +6,7 @@ pictures.
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.video import Encoding, Frame, VideoWriter
-from v2vcli.worlds import open_world
+from v2vcli.worlds import WORLDS, open_world
 
 Array = NDArray[Any]
 SAMPLE_RATE = 48_000
@@ -81,6 +82,24 @@ def write_sample(
     return target
 
 
+def main(arguments: list[str] | None = None) -> None:
+    """``python -m v2vcli.worlds.sample OUT``: write a sample and print its path; what `make demo` begins with."""
+    parser = argparse.ArgumentParser(prog="python -m v2vcli.worlds.sample", description="Render a procedural world.")
+    parser.add_argument("path", help="file to write (.mp4, .mkv, .mov); replaced if it exists")
+    parser.add_argument("--world", choices=WORLDS, default="street")
+    parser.add_argument("--frames", type=int, default=75)
+    parser.add_argument("--size", default="384x224", help="WIDTHxHEIGHT (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=3)
+    options = parser.parse_args(arguments)
+    try:
+        width, height = (int(part) for part in options.size.lower().split("x"))
+    except ValueError:
+        parser.error(f"--size {options.size}: give it as WIDTHxHEIGHT, such as 384x224")
+    if options.frames < 1:
+        parser.error(f"--frames {options.frames}: a video has at least one frame")
+    print(write_sample(options.path, options.world, options.frames, width, height, seed=options.seed, overwrite=True))
+
+
 def ambience(seconds: float, seed: int) -> Array:
     """(2, N) float32 stereo in [-1, 1] at `SAMPLE_RATE`: a slow chord and a tick every second."""
     rng = np.random.default_rng([seed, 0x50D])
@@ -108,3 +127,7 @@ def _write_sound(path: Path, samples: Array) -> None:
             frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+if __name__ == "__main__":
+    main()
