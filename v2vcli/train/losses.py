@@ -71,16 +71,17 @@ class PerceptualLoss:
         return torch.stack(terms).mean()
 
 
-def grouped_cross_entropy(logits: Tensor, ids: Tensor, groups: Tensor) -> Tensor:
+def grouped_cross_entropy(logits: Tensor, ids: Tensor, groups: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy against coarser labels: a coarse class's probability is the sum of its fine classes'.
 
     Args:
         logits: (C, H, W) over fine classes.
         ids: (H, W) int64 coarse ids; an id with no fine class is ignored.
         groups: (C,) int64, the coarse id of each fine class.
+        weights: (256,) weight of a pixel by its coarse id.
 
     Returns:
-        The mean over pixels that count, a scalar; zero if none does.
+        The weighted mean over pixels that count, a scalar; zero if none does.
     """
     coarse = torch.unique(groups)
     member = (groups[None] == coarse[:, None]).to(logits.dtype)
@@ -91,4 +92,4 @@ def grouped_cross_entropy(logits: Tensor, ids: Tensor, groups: Tensor) -> Tensor
     counted = target >= 0
     if not bool(counted.any()):
         return logits.sum() * 0.0
-    return F.nll_loss(probabilities.log()[None], target[None], ignore_index=-1)
+    return F.nll_loss(probabilities.log()[None], target[None], weights[coarse], ignore_index=-1)

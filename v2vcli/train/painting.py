@@ -118,13 +118,18 @@ class _Painting:
         for name in objectives:
             self.optimisers[name].step()
 
-    def _judged(self, maps: Tensor, fake: Tensor, real: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Generator terms of painted frames against the real ones, and the image discriminator's objective.
+    def _judged(self, maps: Tensor, fake: Tensor, real: Tensor) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Generator terms of painted frames against the real ones, and the image discriminator's objective if judged.
 
         `fake` may hold several paintings of the same N frames, one after the other: (copies N, 3, H, W).
         """
         w, copies = self.weights, len(fake) // len(real)
         maps_fake, wanted = maps.repeat(copies, 1, 1, 1), real.repeat(copies, 1, 1, 1)
+        terms = {"pixel": w.pixel * (fake - wanted).abs().mean()}
+        if self.perceptual is not None:
+            terms["perceptual"] = w.perceptual * self.perceptual(fake, wanted)
+        if not self.stage.judged:
+            return terms, None
         # norms are per frame, so real and fake may share a pass
         seen = self.judge(torch.cat((image_input(maps_fake, fake.detach()), image_input(maps, real))))
         seen_fake = [[layer[: len(fake)] for layer in scale] for scale in seen]
@@ -132,13 +137,8 @@ class _Painting:
         objective = 0.5 * (losses.lsgan(seen_fake, 0.0) + losses.lsgan(seen_real, 1.0))
         judged = self.judge(image_input(maps_fake, fake))
         matched = [[layer.repeat(copies, 1, 1, 1) for layer in scale] for scale in seen_real]
-        terms = {
-            "gan": w.gan * losses.lsgan(judged, 1.0),
-            "feature": w.feature_matching * losses.feature_matching(judged, matched),
-            "pixel": w.pixel * (fake - wanted).abs().mean(),
-        }
-        if self.perceptual is not None:
-            terms["perceptual"] = w.perceptual * self.perceptual(fake, wanted)
+        terms["gan"] = w.gan * losses.lsgan(judged, 1.0)
+        terms["feature"] = w.feature_matching * losses.feature_matching(judged, matched)
         return terms, objective
 
     def state(self) -> dict[str, Any]:
@@ -199,12 +199,15 @@ class ImageTask(_Painting):
         maps, real = batch.maps_BTCHW.flatten(0, 1), batch.images_BT3HW.flatten(0, 1)
         fake = self.network(maps)
         terms, objective = self._judged(maps, fake, real)
-        self._take_step({"image_generator": torch.stack(list(terms.values())).sum(), "judge": objective}, rate)
+        objectives = {"image_generator": torch.stack(list(terms.values())).sum()}
+        if objective is not None:
+            objectives["judge"] = objective
+        self._take_step(objectives, rate)
         self.averages["image_generator"].update(self.network)
         self.shown = [fake.detach(), real]
         return {
             **{name: term.item() for name, term in terms.items()},
-            "judge": objective.item(),
+            **({} if objective is None else {"judge": objective.item()}),
             "frames": float(len(real)),
         }
 
@@ -275,8 +278,8 @@ class VideoTask(_Painting):
         terms["flow"] = w.flow * losses.flow_loss(flow, teacher, confidence)
         terms["flow_warp"] = w.flow_warp * losses.flow_warp_loss(flow, real_flat, real_before, confidence)
         terms["frame_warp"] = w.frame_warp * losses.frame_warp_loss(frames, painted_before, teacher, confidence)
-        objectives = {"judge": objective}
-        if real.shape[1] >= K:
+        objectives = {} if objective is None else {"judge": objective}
+        if self.stage.judged and real.shape[1] >= K:
             terms |= self._judged_in_time(frames.unflatten(0, real.shape[:2]), batch, window, objectives)
         objectives["generator"] = torch.stack(list(terms.values())).sum()
         self._take_step(objectives, rate)

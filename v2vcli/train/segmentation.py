@@ -6,6 +6,7 @@ compared with the sums of probabilities of the classes that make up each of its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,35 @@ from v2vcli.maps.spec import MapSpec
 from v2vcli.models.checkpoint import ModelInfo, load_model, save_model
 from v2vcli.models.segmenter import Segmenter, SegmenterConfig
 from v2vcli.train.batches import LabelledBatch, Sampler
+from v2vcli.train.clips import Clip
 from v2vcli.train.losses import grouped_cross_entropy
 from v2vcli.train.recipe import Recipe, StageRecipe
 from v2vcli.train.task import Average, Scalars
 
 WEIGHT_DECAY = 0.02
+WEIGHT_LIMITS = (0.4, 2.5)
 
 
 def fine_to_coarse(fine: LabelSchema, coarse: LabelSchema, device: torch.device) -> torch.Tensor:
     """(classes,) int64: the id in `coarse` of every class of `fine`, in the order of its ids; void where none."""
     table = fine.remap_table(coarse)
     return torch.from_numpy(table[: len(fine.classes)].astype(np.int64)).to(device)
+
+
+def rarity_weights(clips: Sequence[Clip]) -> dict[str, torch.Tensor]:
+    """By schema name, (256,) weight of each id: rarer classes count more, by the root of how rare, within limits."""
+    counts: dict[str, NDArray[np.float64]] = {}
+    for clip in clips:
+        name = clip.spec.label_schema.name
+        found = np.bincount(clip.maps.ravel(), minlength=256).astype(np.float64)
+        counts[name] = counts.get(name, np.zeros(256)) + clip.weight * found
+    weights = {}
+    for name, found in counts.items():
+        present = found > 0
+        typical = np.median(found[present])
+        weight = np.sqrt(typical / np.maximum(found, 1.0)).clip(*WEIGHT_LIMITS)
+        weights[name] = torch.from_numpy(np.where(present, weight, 1.0).astype(np.float32))
+    return weights
 
 
 class SegmentTask:
@@ -50,6 +69,7 @@ class SegmentTask:
         self.average = Average(self.network, recipe.ema)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=stage.rate, weight_decay=WEIGHT_DECAY)
         self.size = stage.size
+        self.weights = {name: weight.to(device) for name, weight in rarity_weights(sampler.clips).items()}
         self.last: LabelledBatch | None = None
 
     def step(self, draw: int, rate: float) -> Scalars:
@@ -60,7 +80,9 @@ class SegmentTask:
         self.network.train()
         logits = self.network.half_logits(batch.images.contiguous(memory_format=torch.channels_last))
         losses = [
-            grouped_cross_entropy(each, ids, fine_to_coarse(self.schema, schema, self.device))
+            grouped_cross_entropy(
+                each, ids, fine_to_coarse(self.schema, schema, self.device), self.weights[schema.name]
+            )
             for each, ids, schema in zip(logits, batch.ids, batch.schemas, strict=True)
         ]
         loss = torch.stack(losses).mean()
