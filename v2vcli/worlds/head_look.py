@@ -124,7 +124,9 @@ def draw_look(rng: np.random.Generator) -> HeadLook:
     )
     deep = tone / len(_SKIN)
     hair_weights = np.array([1.0, 1.2, 1.2, 1.0, 0.5, 0.8, 0.6, 0.5]) * np.exp(-2.6 * deep * np.arange(8) / 3)
-    hair_rgb = np.array(_HAIR[int(rng.choice(8, p=hair_weights / hair_weights.sum()))]) + rng.normal(0, 0.015, 3)
+    hair_rgb = np.array(_HAIR[int(rng.choice(8, p=hair_weights / hair_weights.sum()))]) * np.exp(
+        rng.normal(0, (0.1, 0.04, 0.06)).cumsum()
+    )
     hair_rgb = np.clip(hair_rgb, 0.03, 0.95)
     hair = (float(hair_rgb[0]), float(hair_rgb[1]), float(hair_rgb[2]))
     weights = {

@@ -73,7 +73,7 @@ class ProceduralStreet:
         on_solid = np.maximum(solid, 0)
         labels = np.where(solid == _SKY, SKY, np.where(solid == _GROUND, ROAD, table.label[on_solid])).astype(np.uint8)
         instances = np.where(solid >= 0, table.instance[on_solid], 0).astype(np.int32)
-        surface = np.where(solid >= 0, table.key[on_solid], solid).astype(np.int32)
+        surface = table.surface(solid)
         if index == 0:
             flow, valid = np.zeros((self.height, self.width, 2), np.float32), np.ones(solid.shape, bool)
         else:
@@ -162,8 +162,7 @@ class ProceduralStreet:
             return self._before[1], self._before[2]
         scene = self._scene(index)
         hits = self._cast(Rays.grid(scene.camera), scene)
-        surface = np.where(hits.solid >= 0, scene.table.key[np.maximum(hits.solid, 0)], hits.solid).astype(np.int32)
-        return surface, hits.depth
+        return scene.table.surface(hits.solid), hits.depth
 
     # Picture ----------------------------------------------------------------------------------------------------------
 

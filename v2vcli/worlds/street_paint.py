@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from v2vcli.worlds.noise import NoiseTile, periodic_noise_2d, smoothstep
 from v2vcli.worlds.raycast import BOX_PLANES, Solid
 from v2vcli.worlds.street_blocks import Building
+from v2vcli.worlds.street_objects import PARTS, Material
 from v2vcli.worlds.street_style import StreetStyle
 from v2vcli.worlds.textures import cell_hash, ground_noise, pulse, ramp
 
@@ -112,6 +113,12 @@ class SolidTable:
             if s.kind == "hull":
                 table = BOX_PLANES if s.planes is None else s.planes[:, :3]
                 self.normals[i, : len(table)] = table
+
+    def surface(self, solid: Array) -> Array:
+        """For occlusion: a number for the object and label behind each index; limbs, which move apart, count alone."""
+        i = np.maximum(solid, 0)
+        whole = self.key[i] // PARTS * PARTS + self.label[i]
+        return np.where(solid < 0, solid, np.where(self.material[i] == Material.CLOTH, -3 - self.key[i], whole))
 
     def normal(self, p: Points) -> Array:
         """Unit normals of points on solids, (N, 3)."""
@@ -247,7 +254,8 @@ class StreetPainter:
     def shade(self, surface: Surface, p: Points, sun: Array, open_sky: Array) -> Array:
         """Colour (N, 3) of lit points, seen through the haze. ``open_sky`` (N,) darkens the ambient light."""
         n = surface.normal
-        lambert = np.clip(n @ self.sun, 0, 1) * sun
+        sx, sy, sz = self.sun
+        lambert = np.clip(n[:, 0] * sx + n[:, 1] * sy + n[:, 2] * sz, 0, 1) * sun
         ambient = self.ambient * ((np.float32(0.78) + np.float32(0.22) * n[:, 1]) * open_sky)[:, None]
         bounce = (
             np.array([0.08, 0.075, 0.065], np.float32)
@@ -270,7 +278,7 @@ class StreetPainter:
                     self.horizon + (self.zenith - self.horizon) * up,
                     np.array([0.25, 0.25, 0.25], np.float32),
                 )
-                spark = np.clip(r @ self.sun, 0, 1) ** 60 * sun[shiny]
+                spark = np.clip(r[:, 0] * sx + r[:, 1] * sy + r[:, 2] * sz, 0, 1) ** 60 * sun[shiny]
                 g = (surface.gloss[shiny] * fresnel)[:, None]
                 colour[shiny] += (seen * np.float32(0.75) - colour[shiny]) * g + self.sunlight * (
                     spark * surface.gloss[shiny]
