@@ -1,0 +1,91 @@
+"""Recipes: what is shipped opens, what is wrong is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from v2vcli.errors import RecipeError
+from v2vcli.train.recipe import load_recipe
+from v2vcli.train.run import map_spec, rate_at
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_shipped_recipes_open(path: Path) -> None:
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    assert recipe.licence
+    assert map_spec(recipe).channels >= 1
+    header = path.read_text().split("name =")[0]
+    assert "Cost:" in header
+    assert "Data:" in header
+    assert f"v2v train recipes/{path.name}" in header
+
+
+def _write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    return path
+
+
+GOOD = """
+name = "r"
+[model]
+maps = "edges"
+[data]
+load_size = [32, 32]
+[[data.source]]
+world = "head"
+[[stage]]
+name = "image"
+kind = "image"
+size = [32, 32]
+steps = 2
+"""
+
+
+def test_overrides_reach_into_tables_and_lists(tmp_path: Path) -> None:
+    recipe = load_recipe(
+        _write(tmp_path, GOOD),
+        ["stage.0.steps=9", "data.root=/some where", "losses.pixel=3.5", "data.source.0.seeds=[4, 6]"],
+    )
+    assert recipe.stage[0].steps == 9
+    assert recipe.data.root == "/some where"
+    assert recipe.losses.pixel == 3.5
+    assert recipe.data.source[0].seeds == (4, 6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("steps = 2", "stepz = 2"), "unknown key 'stage.0.stepz'; did you mean 'steps'"),
+        (('maps = "edges"', 'mapz = "edges"'), "unknown key 'model.mapz'; did you mean 'maps'"),
+        (('kind = "image"', 'kind = "painting"'), "stage.0.kind"),
+        (("steps = 2", "steps = 0"), "stage.0.steps"),
+        (('name = "r"', 'name = "r'), "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    with pytest.raises(RecipeError, match=message) as caught:
+        load_recipe(_write(tmp_path, GOOD.replace(*change)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("override", ["steps", "stage.7.steps=1", "name.x=1"])
+def test_overrides_that_lead_nowhere(tmp_path: Path, override: str) -> None:
+    with pytest.raises(RecipeError, match="--set"):
+        load_recipe(_write(tmp_path, GOOD), [override])
+
+
+def test_a_missing_recipe_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="cannot read the recipe"):
+        load_recipe(tmp_path / "absent.toml")
+
+
+def test_rate_is_constant_then_falls(tmp_path: Path) -> None:
+    stage = load_recipe(_write(tmp_path, GOOD), ["stage.0.steps=100", "stage.0.rate=1.0", "stage.0.decay=0.5"]).stage[0]
+    assert [rate_at(draw, stage) for draw in (0, 50, 75)] == [1.0, 1.0, 0.5]
+    assert 0 < rate_at(99, stage) < 0.05
