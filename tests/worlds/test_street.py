@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
@@ -23,6 +24,17 @@ def test_same_seed_gives_the_same_bytes_in_any_order(clip: list[WorldFrame]) -> 
         frame = again.frame(index)
         for name in ("image", "labels", "instances", "depth", "flow", "valid"):
             assert np.array_equal(getattr(frame, name), getattr(clip[index], name)), (index, name)
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads(clip: list[WorldFrame]) -> None:
+    before = cv2.getNumThreads()
+    try:
+        for threads in (1, 2):
+            cv2.setNumThreads(threads)
+            frame = ProceduralStreet(3, 192, 112).frame(4)
+            assert np.array_equal(frame.image, clip[4].image) and np.array_equal(frame.flow, clip[4].flow)
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_streets_differ() -> None:
