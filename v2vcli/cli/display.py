@@ -82,7 +82,8 @@ def conclusion(result: Result) -> str:
     """The last line: where the result is, and what it cost."""
     done = result.progress
     by = f", painted by {result.model}" if result.model else ""
+    frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
     return (
-        f"{result.output}: {done.frames} frames, {result.width}x{result.height}, {float(done.media):.2f} s{by}"
+        f"{result.output}: {frames}, {result.width}x{result.height}, {float(done.media):.2f} s{by}"
         f" in {done.elapsed:.1f} s (fps={done.fps:.1f} speed={done.speed:.3g}x)"
     )

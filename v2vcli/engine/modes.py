@@ -93,7 +93,7 @@ def require_agreement(mode: str | None, model: str, spec: MapSpec) -> None:
 
 
 def extractor_for(
-    spec: MapSpec, device: torch.device, video: tuple[int, int], segmenter: str | Path = SEGMENTER
+    spec: MapSpec, device: torch.device, video: tuple[int, int], segmenter: str | Path | None = None
 ) -> MapExtractor:
     """The maker of maps of a spec from frames.
 
@@ -101,7 +101,7 @@ def extractor_for(
         spec: what the model paints from.
         device: where a segmentation network runs.
         video: (width, height) of the frames; the network sees them at its own area and their aspect.
-        segmenter: the segmentation network: path, bundled name or hub id.
+        segmenter: the segmentation network: path, bundled name or hub id; None is the bundled one.
 
     Raises:
         UsageError: nothing makes such maps from frames; they have to be given.
@@ -118,7 +118,7 @@ def extractor_for(
         return CannyExtractor(spec.edges or CannySettings())
     if spec.instance_edges:
         raise UsageError("the model paints from labels with instances, which no bundled network tells; give --maps")
-    made = load_segmenter(segmenter, device, video)
+    made = load_segmenter(segmenter or SEGMENTER, device, video)
     return made if made.spec == spec else RemappedExtractor(made, spec)
 
 

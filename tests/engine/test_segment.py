@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.engine.material import LABELS, read, save_painter, save_segmenter
+from v2vcli.engine import segment as segmenting
+from v2vcli.engine.request import SegmentRequest
+from v2vcli.engine.segment import segment
+from v2vcli.errors import OutputError
+from v2vcli.maps.edges import canny
+from v2vcli.maps.sources import open_maps
+from v2vcli.maps.spec import MapSpec
+
+
+def test_edges_of_every_frame(edge_model: Path, clip: Path, tmp_path: Path) -> None:
+    result = segment(SegmentRequest(input=clip, output=tmp_path / "m.mkv", model=str(edge_model)))
+    assert (result.progress.frames, result.width, result.height) == (25, 64, 32)
+    frames = read(clip)
+    stored = list(open_maps(tmp_path / "m.mkv", MapSpec("edges")).timed())
+    assert [pts for pts, _ in stored] == [frame.pts for frame in frames]
+    for (_, found), frame in zip(stored, frames, strict=True):
+        np.testing.assert_array_equal(found.array, canny(frame.image))
+
+
+def test_labels_by_a_segmenter_or_by_what_a_painter_needs(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = save_segmenter(tmp_path / "seg.safetensors")
+    monkeypatch.setattr(segmenting, "SEGMENTER", network)
+    painter = save_painter(tmp_path / "street.safetensors", LABELS)
+    monkeypatch.setattr("v2vcli.engine.modes.SEGMENTER", network)
+    found = []
+    for name, options in (("a", {}), ("b", {"model": str(network)}), ("c", {"model": str(painter)})):
+        segment(SegmentRequest(input=clip, output=tmp_path / name, size=(40, 20), end="0.2", **options))  # type: ignore[arg-type]
+        found.append([each.array for each in open_maps(tmp_path / name, LABELS)])
+    assert [each.shape for each in found[0]] == [(20, 40)] * 5
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_what_exists_stays(edge_model: Path, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.mkv").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="-y"):
+        segment(SegmentRequest(input=clip, output=tmp_path / "m.mkv", model=str(edge_model)))
+    with pytest.raises(OutputError, match="input itself"):
+        segment(SegmentRequest(input=clip, output=clip, model=str(edge_model), overwrite=True))
+    with pytest.raises(OutputError, match=r"\.mkv"):
+        segment(SegmentRequest(input=clip, output=tmp_path / "m.png", model=str(edge_model)))
+    assert (tmp_path / "m.mkv").read_bytes() == b"mine"
