@@ -19,7 +19,8 @@ from v2vcli.cli.app import app
 
 OPTIONS = {
     "convert": "--cuts --device --help --maps --maps-schema --mode --model --output --paint-size --precision"
-    " --save-maps --side-by-side --tolerant --window -an -c:v -crf -h -loglevel -n -o -pix_fmt -preset -r -s -ss -t -to -v -y",
+    " --save-maps --side-by-side --tolerant --window -an -c:v -crf -h -loglevel -n -o -pix_fmt -preset -r -s -ss -t"
+    " -to -v -y",
     "segment": "--device --help --mode --model --output --tolerant --window -h -loglevel -n -o -r -s -ss -t -to -v -y",
     "train": "--device --dry-run --gpus --help --runs --set --start -h -loglevel -v",
     "eval": "--device --help --json --maps --maps-schema --metric --mode --model --reference -h -loglevel -v",

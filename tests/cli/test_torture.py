@@ -23,7 +23,8 @@ def test_success_or_one_clear_line(v2v: V2V, edge_model: Path, clips_dir: Path, 
     # what was damaged but not hopeless gives a video once damage is tolerated
     refused = [source for source in sources if strict[source.name] != 0]
     tolerated = {source.name: _convert(v2v, source, edge_model, tmp_path, "--tolerant") for source in refused}
-    assert sum(code == 0 for code in tolerated.values()) >= 4, tolerated
+    kept = {name for name, code in tolerated.items() if code == 0}
+    assert kept >= {"no_timescale.mp4", "sample_with_invalid_nalu.mp4", "syn_truncated_faststart_60pct.mp4"}
 
 
 def _convert(v2v: V2V, source: Path, model: Path, folder: Path, *options: str) -> int:
