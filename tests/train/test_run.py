@@ -30,7 +30,7 @@ image_blocks = 2
 load_size = [32, 32]
 [[data.source]]
 world = "head"
-seeds = [0, 2]
+seeds = [0, 1]
 frames = 5
 [discriminator]
 width = 4

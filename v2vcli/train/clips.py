@@ -7,8 +7,9 @@ before it, so index 0 of a clip has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,8 @@ MapMaker = Callable[[Sequence[Pictures], tuple[int, int]], list[MapFrame]]
 """Frames and a (width, height) -> their maps: a `MapExtractor.extract`."""
 
 PICTURES = (".png", ".jpg", ".jpeg")
+BATCH = 8
+"""Frames a map maker is given at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,43 +94,51 @@ def _load_source(
     if source.world is not None:
         return [_world_clip(source, seed, size, spec, makers, with_flow) for seed in range(*source.seeds)]
     if source.stills is not None:
-        folder = root / source.stills
-        files = sorted(file for file in _listing(folder) if file.suffix.lower() in PICTURES)
-        images = np.stack([_scaled(np.asarray(Image.open(file).convert("RGB")), size) for file in files])
+        name, pictures = source.stills, _stills(root / source.stills)
     elif source.video is not None:
-        images = _read_video(root / source.video, size, source.hold_out)
+        name, pictures = source.video, _frames(root / source.video)
     else:
         raise RecipeError(f"a data.source names none of video, stills, world: {source}")
-    name = source.video or source.stills or ""
-    made, own = _maps_of(root, source, images, size, spec, makers)
-    if len(made) != len(images):
-        raise RecipeError(f"{name}: {len(images)} frames but {len(made)} label maps in {source.labels}")
-    flow, confidence = teacher_flow(images) if with_flow and source.video is not None else (None, None)
-    return [Clip(name, images, made, own, flow, confidence, source.weight)]
-
-
-def _maps_of(
-    root: Path,
-    source: SourceRecipe,
-    images: Pictures,
-    size: tuple[int, int],
-    spec: MapSpec,
-    makers: Callable[[str], MapMaker],
-) -> tuple[Pictures, MapSpec]:
+    maker = None
     if spec.kind != "labels":
-        return np.stack([made.array for made in makers(spec.kind)(list(images), size)]), spec
-    if source.labels is None:
-        raise RecipeError(f'{source.video or source.stills}: says no labels; give a folder or "segmenter:NAME"')
-    if source.labels.startswith("segmenter:"):
-        made = makers(source.labels)(list(images), size)
-        return np.stack([frame.array for frame in made]), made[0].spec
-    files = sorted(file for file in _listing(root / source.labels) if file.suffix.lower() == ".png")
-    if source.video is not None:  # the held-out tail has labels too
-        files = files[: len(images)]
-    ids = [np.asarray(Image.open(file)) for file in files]
-    return np.stack([cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) for each in ids]), MapSpec(
-        "labels", schema=_schema(source.schema_name)
-    )
+        maker = makers(spec.kind)
+    elif source.labels is None:
+        raise RecipeError(f'{name}: says no labels; give a folder or "segmenter:NAME"')
+    elif source.labels.startswith("segmenter:"):
+        maker = makers(source.labels)
+    images, maps, own = _scaled_and_mapped(pictures, size, maker)
+    if maps is None or own is None:
+        maps, own = (
+            _stored_labels(root / (source.labels or ""), size),
+            MapSpec("labels", schema=_schema(source.schema_name)),
+        )
+    if len(maps) != len(images):
+        raise RecipeError(f"{name}: {len(images)} frames but {len(maps)} label maps in {source.labels}")
+    kept = max(1, round(len(images) * (1 - source.hold_out)))
+    images, maps = images[:kept], maps[:kept]
+    flow, confidence = teacher_flow(images) if with_flow and source.video is not None else (None, None)
+    return [Clip(name, images, maps, own, flow, confidence, source.weight)]
+
+
+def _scaled_and_mapped(
+    pictures: Iterable[Pictures], size: tuple[int, int], maker: MapMaker | None
+) -> tuple[Pictures, Pictures | None, MapSpec | None]:
+    """Frames at training size, and their maps made from the frames as they are, as `convert` makes them."""
+    images: list[Pictures] = []
+    made: list[MapFrame] = []
+    for batch in _batched(pictures, BATCH):
+        images += [_scaled(picture, size) for picture in batch]
+        if maker is not None:
+            made += maker(batch, size)
+    if not images:
+        raise RecipeError("a data.source holds no frames")
+    return np.stack(images), np.stack([each.array for each in made]) if made else None, made[0].spec if made else None
+
+
+def _stored_labels(folder: Path, size: tuple[int, int]) -> Pictures:
+    files = sorted(file for file in _listing(folder) if file.suffix.lower() == ".png")
+    ids = (np.asarray(Image.open(file)) for file in files)
+    return np.stack([cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) for each in ids])
 
 
 def _schema(name: str | None) -> LabelSchema:
@@ -162,12 +173,23 @@ def _world_clip(
     return Clip(f"world:{source.world}:{seed}", images, maps, own, flow, confidence, source.weight)
 
 
-def _read_video(path: Path, size: tuple[int, int], hold_out: float) -> Pictures:
+def _frames(path: Path) -> Iterator[Pictures]:
     from v2vcli.video.reader import VideoReader
 
     with VideoReader(path) as reader:
-        images = [_scaled(frame.image, size) for frame in reader]
-    return np.stack(images[: max(1, round(len(images) * (1 - hold_out)))])
+        for frame in reader:
+            yield frame.image
+
+
+def _stills(folder: Path) -> Iterator[Pictures]:
+    for file in sorted(file for file in _listing(folder) if file.suffix.lower() in PICTURES):
+        yield np.asarray(Image.open(file).convert("RGB"))
+
+
+def _batched(items: Iterable[Pictures], size: int) -> Iterator[list[Pictures]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def _scaled(image: Pictures, size: tuple[int, int]) -> Pictures:

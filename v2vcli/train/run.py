@@ -16,26 +16,25 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from v2vcli.engine.modes import load_segmenter
 from v2vcli.errors import RecipeError, V2VError
 from v2vcli.maps.edges import CannyExtractor
-from v2vcli.maps.extractors import SegmentationExtractor
+from v2vcli.maps.extractors import MapExtractor
 from v2vcli.maps.schema import SCHEMAS
-from v2vcli.maps.spec import MapSpec
-from v2vcli.models.catalog import find_model
-from v2vcli.models.checkpoint import load_model
-from v2vcli.models.segmenter import Segmenter
+from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.train.batches import Sampler
-from v2vcli.train.clips import Clip, MapMaker, load_clips
+from v2vcli.train.clips import Clip, MapMaker, Pictures, load_clips
 from v2vcli.train.painting import ImageTask, VideoTask
 from v2vcli.train.recipe import Recipe, StageRecipe
 from v2vcli.train.segmentation import SegmentTask
@@ -221,9 +220,15 @@ class _Run:
         kind, _, model = name.partition(":")
         if kind != "segmenter":
             raise RecipeError(f"nothing makes {name!r} maps; known: edges, segmenter:MODEL")
-        info, networks = load_model(find_model(model))
-        network = cast(Segmenter, networks["segmenter"]).to(self.device)
-        return SegmentationExtractor(network, info.spec, self.device, info.size).extract
+
+        @cache
+        def extractor(width: int, height: int) -> MapExtractor:
+            return load_segmenter(model, self.device, (width, height))
+
+        def make(images: Sequence[Pictures], size: tuple[int, int]) -> list[MapFrame]:
+            return extractor(*images[0].shape[1::-1]).extract(images, size)
+
+        return make
 
 
 def map_spec(recipe: Recipe) -> MapSpec:
