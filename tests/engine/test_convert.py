@@ -107,6 +107,14 @@ def test_maps_that_do_not_keep_step(edge_model: Path, clip: Path, tmp_path: Path
     assert any("more maps" in warning for warning in result.warnings)
 
 
+def test_maps_without_times_must_be_those_of_the_part(edge_model: Path, clip: Path, tmp_path: Path) -> None:
+    model = str(edge_model)
+    v2vcli.convert(clip, tmp_path / "a.mp4", model=model, save_maps=tmp_path / "maps")
+    with pytest.raises(InputError, match=r"maps carry no times.*maps\.mkv"):
+        v2vcli.convert(clip, tmp_path / "b.mp4", model=model, maps=tmp_path / "maps", start="0.2")
+    assert not (tmp_path / "b.mp4").exists()
+
+
 def test_audio_is_copied_bit_for_bit(edge_model: Path, clip: Path, tmp_path: Path) -> None:
     source = with_sound(tmp_path / "in.mp4", clip)
     v2vcli.convert(source, tmp_path / "out.mp4", model=str(edge_model))
@@ -174,11 +182,21 @@ def test_mode_and_model_that_contradict(edge_model: Path, clip: Path, tmp_path: 
 
 def test_progress_counts_to_the_end(edge_model: Path, clip: Path, tmp_path: Path) -> None:
     seen: list[Progress] = []
-    v2vcli.convert(clip, tmp_path / "out.mp4", model=str(edge_model), window=4, report=seen.append)
+    v2vcli.convert(clip, tmp_path / "out.mp4", model=str(edge_model), window=4, progress=seen.append)
     assert [look.frames for look in seen] == [4, 8, 12, 16, 20, 24, 25]
     assert {look.total for look in seen} == {25}
     assert seen[-1].media == 1 and seen[-1].eta == 0
     assert seen[-1].speed == pytest.approx(seen[-1].fps / 25)
+
+
+def test_bf16_is_close_to_fp32(edge_model: Path, clip: Path, tmp_path: Path) -> None:
+    for precision in ("fp32", "bf16"):
+        part = {"duration": "0.2", "precision": precision}
+        v2vcli.convert(clip, tmp_path / f"{precision}.mp4", model=str(edge_model), device="cpu", **part, **LOSSLESS)
+    # the first frame only: what random weights feed back magnifies any difference
+    full, half = (read(tmp_path / f"{precision}.mp4") for precision in ("fp32", "bf16"))
+    assert len(full) == len(half) == 5
+    assert 0 < np.abs(full[0].image.astype(int) - half[0].image).mean() < 4
 
 
 def test_nothing_is_left_of_a_conversion_that_fails_on_the_way(edge_model: Path, clip: Path, tmp_path: Path) -> None:
@@ -186,7 +204,7 @@ def test_nothing_is_left_of_a_conversion_that_fails_on_the_way(edge_model: Path,
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        v2vcli.convert(clip, tmp_path / "out.mp4", model=str(edge_model), save_maps=tmp_path / "m", report=interrupt)
+        v2vcli.convert(clip, tmp_path / "out.mp4", model=str(edge_model), save_maps=tmp_path / "m", progress=interrupt)
     assert list(tmp_path.iterdir()) == []
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("v2v-")]
 

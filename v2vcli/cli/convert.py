@@ -171,7 +171,7 @@ def convert(
     with progress_display(messages) as report:
         from v2vcli.engine.convert import convert as run
 
-        result = run(request, report=report)
+        result = run(request, progress=report)
     _conclude(result)
 
 
@@ -223,7 +223,7 @@ def segment(
     with progress_display(messages) as report:
         from v2vcli.engine.segment import segment as run
 
-        result = run(request, report=report)
+        result = run(request, progress=report)
     _conclude(result)
 
 

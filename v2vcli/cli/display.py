@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from v2vcli.cli.messages import Messages
-from v2vcli.engine.progress import Progress, Report, Result
+from v2vcli.engine.progress import OnProgress, Progress, Result
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -18,8 +18,8 @@ _EVERY = 5.0  # seconds between lines
 
 
 @contextmanager
-def progress_display(messages: Messages) -> Iterator[Report]:
-    """What to hand to a job as its ``report``; takes the bar away at the end."""
+def progress_display(messages: Messages) -> Iterator[OnProgress]:
+    """What to hand to a job as its ``progress``; takes the bar away at the end."""
     if not messages.shows("info"):
         yield lambda progress: None
     elif sys.stderr.isatty():

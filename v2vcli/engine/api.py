@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from v2vcli.engine.progress import Report, Result
+from v2vcli.engine.progress import OnProgress, Result
 from v2vcli.engine.request import ConvertRequest, Device, Precision
 
 if TYPE_CHECKING:
     from v2vcli.engine.generator import Generator
 
 
-def convert(input: str | Path, output: str | Path, *, report: Report | None = None, **options: Any) -> Result:
+def convert(input: str | Path, output: str | Path, *, progress: OnProgress | None = None, **options: Any) -> Result:
     """Convert a video, as ``v2v convert`` does.
 
     Args:
         input: the video.
         output: the file to make; not overwritten unless ``overwrite=True``.
-        report: called with a `Progress` after every few frames.
+        progress: called with a `Progress` after every few frames.
         **options: fields of `v2vcli.engine.request.ConvertRequest`: ``mode``, ``model``, ``maps``, ``save_maps``,
             ``side_by_side``, ``device``, ``start``, ``duration``, ``rate``, ``size``, ``codec``, ``crf``, ...
 
@@ -35,7 +35,7 @@ def convert(input: str | Path, output: str | Path, *, report: Report | None = No
     request = ConvertRequest(input=Path(input), output=Path(output), **options)
     from v2vcli.engine.convert import convert as run
 
-    return run(request, report=report)
+    return run(request, progress=progress)
 
 
 def load(model: str | Path, *, device: Device = "auto", precision: Precision = "auto") -> Generator:

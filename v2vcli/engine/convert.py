@@ -7,16 +7,13 @@
 
 Peculiar:
 - whatever can be wrong with input and output is found before torch is imported, so that it is answered at once;
-- on a CPU the two networks (segmenter and painter) take turns: each uses all cores, and two at once would only push
-  one another out of the caches. On a GPU they do not;
 - frame in = frame out: every frame that the reader gives is written with its own time, painted.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -29,7 +26,7 @@ import v2vcli
 from v2vcli.engine.clip import Clip
 from v2vcli.engine.modes import choose_model, extractor_for, fingerprint, require_agreement
 from v2vcli.engine.pipeline import Pipeline
-from v2vcli.engine.progress import Meter, Report, Result
+from v2vcli.engine.progress import Meter, OnProgress, Result
 from v2vcli.engine.request import ConvertRequest
 from v2vcli.engine.targets import encoding_for, require_free, require_maps_free
 from v2vcli.engine.windows import Window, windows
@@ -54,12 +51,12 @@ class _Painted:
     inputs: tuple[NDArray[np.uint8], ...]
 
 
-def convert(request: ConvertRequest, *, report: Report | None = None) -> Result:
+def convert(request: ConvertRequest, *, progress: OnProgress | None = None) -> Result:
     """Convert a video.
 
     Args:
         request: what is asked for.
-        report: told about progress after every window, in the calling thread.
+        progress: told about progress after every window, in the calling thread.
 
     Returns:
         What was written. On any exception nothing is left under the output's names, and no thread runs on.
@@ -80,8 +77,7 @@ def convert(request: ConvertRequest, *, report: Report | None = None) -> Result:
         info = clip.info
         width, height = request.size or (info.width, info.height)
         paint_size = generator.paint_size(info.width, info.height, request.paint_size)
-        turn = threading.Lock() if generator.device.type == "cpu" else nullcontext()
-        make_maps = _maps_stage(request, generator, clip, paint_size, turn, notes.append)
+        make_maps = _maps_stage(request, generator, clip, paint_size, notes.append)
         saved = _open_saved(request, generator, stack)
         writer = stack.enter_context(
             VideoWriter(
@@ -101,9 +97,9 @@ def convert(request: ConvertRequest, *, report: Report | None = None) -> Result:
                 end=clip.end,
             )
         )
-        meter = Meter(clip.expected_frames(), report)
+        meter = Meter(clip.expected_frames(), progress)
         source = partial(_source, request, clip, generator)
-        paint = partial(_paint, generator, turn, request.side_by_side)
+        paint = partial(_paint, generator, request.side_by_side)
         with Pipeline[_Painted](source, [make_maps, paint], room=1) as painted:
             for window in painted:
                 _write(window, (width, height), writer, saved)
@@ -144,7 +140,6 @@ def _maps_stage(
     generator: Generator,
     clip: Clip,
     size: tuple[int, int],
-    turn: AbstractContextManager[object],
     warn: Callable[[str], None],
 ) -> _Stage:
     from v2vcli.engine.mapping import extracted, followed
@@ -153,7 +148,7 @@ def _maps_stage(
 
     if request.maps is None:
         extractor = extractor_for(generator.spec, generator.device, (clip.info.width, clip.info.height))
-        return extracted(extractor, size, turn)
+        return extracted(extractor, size)
     schema = None if request.maps_schema is None else find_schema(request.maps_schema)
     source = open_maps(request.maps, generator.spec, schema)
     by_time = request.start is not None or request.rate is not None
@@ -176,13 +171,10 @@ def _source(request: ConvertRequest, clip: Clip, generator: Generator) -> Iterat
     return windows(clip.frames(), window_length(request.window, generator.device), detector)
 
 
-def _paint(
-    generator: Generator, turn: AbstractContextManager[object], keep_inputs: bool, mapped: Iterable[Window]
-) -> Iterator[_Painted]:
+def _paint(generator: Generator, keep_inputs: bool, mapped: Iterable[Window]) -> Iterator[_Painted]:
     past = None
     for window in mapped:
-        with turn:
-            pictures, past = generator.paint(window.maps, None if window.begins_shot else past)
+        pictures, past = generator.paint(window.maps, None if window.begins_shot else past)
         frames = tuple(replace(frame, image=picture) for frame, picture in zip(window.frames, pictures, strict=True))
         inputs = tuple(frame.image for frame in window.frames) if keep_inputs else ()
         yield _Painted(frames, window.maps, inputs)

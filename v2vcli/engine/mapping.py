@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -20,22 +19,17 @@ if TYPE_CHECKING:
 _SAME_TIME = Fraction(1, 1000)  # containers that count milliseconds cannot say it better
 
 
-def extracted(
-    extractor: MapExtractor, size: tuple[int, int], turn: AbstractContextManager[object] | None = None
-) -> Callable[[Iterable[Window]], Iterator[Window]]:
+def extracted(extractor: MapExtractor, size: tuple[int, int]) -> Callable[[Iterable[Window]], Iterator[Window]]:
     """A stage that makes maps from frames.
 
     Args:
         extractor: makes them.
         size: (width, height) of the maps.
-        turn: held while it works; see `engine.convert` on networks that take turns.
     """
-    turn = turn or nullcontext()
 
     def maps(windows: Iterable[Window]) -> Iterator[Window]:
         for window in windows:
-            with turn:
-                made = extractor.extract([frame.image for frame in window.frames], size)
+            made = extractor.extract([frame.image for frame in window.frames], size)
             yield replace(window, maps=tuple(made))
 
     return maps
@@ -62,8 +56,15 @@ def followed(
         for window in windows:
             found = tuple(_map_of(frame, timed, source, by_time).resized(*size) for frame in window.frames)
             yield replace(window, maps=found)
-        if not by_time and next(timed, None) is not None:
+        left = next(timed, None)
+        if left is not None and not by_time:
             warn(f"{source.path}: holds more maps than the video has frames; those left over were not used")
+        elif left is not None and left[0] is None:
+            # they may be those of the whole video: then every frame would have got the wrong one
+            raise InputError(
+                f"{source.path}: its maps carry no times, and there are more of them than frames in the part asked for;"
+                " give those of the part alone, or a maps.mkv, which holds times"
+            )
 
     return maps
 

@@ -43,14 +43,14 @@ class Progress:
         return max(0, self.total - self.frames) / self.frames * self.elapsed
 
 
-Report: TypeAlias = Callable[[Progress], None]
+OnProgress: TypeAlias = Callable[[Progress], None]
 
 
 class Meter:
     """Counts what was written and tells a callback."""
 
-    def __init__(self, total: int | None, report: Report | None) -> None:
-        self._total, self._report = total, report
+    def __init__(self, total: int | None, on_progress: OnProgress | None) -> None:
+        self._total, self._on_progress = total, on_progress
         self._began = time.monotonic()
         self._frames, self._media = 0, Fraction(0)
 
@@ -58,8 +58,8 @@ class Meter:
         """So many frames more, each with its duration in seconds."""
         self._frames += len(durations)
         self._media += sum(durations, Fraction(0))
-        if self._report is not None:
-            self._report(self.progress())
+        if self._on_progress is not None:
+            self._on_progress(self.progress())
 
     def progress(self) -> Progress:
         """How far it is now."""

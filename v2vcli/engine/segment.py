@@ -10,7 +10,7 @@ from v2vcli.engine.clip import Clip
 from v2vcli.engine.mapping import extracted
 from v2vcli.engine.modes import SEGMENTER, choose_model, extractor_for, find_mode, load_segmenter, require_agreement
 from v2vcli.engine.pipeline import Pipeline
-from v2vcli.engine.progress import Meter, Report, Result
+from v2vcli.engine.progress import Meter, OnProgress, Result
 from v2vcli.engine.request import SegmentRequest
 from v2vcli.engine.targets import require_maps_free
 from v2vcli.engine.windows import Window, windows
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from v2vcli.maps.extractors import MapExtractor
 
 
-def segment(request: SegmentRequest, *, report: Report | None = None) -> Result:
+def segment(request: SegmentRequest, *, progress: OnProgress | None = None) -> Result:
     """Store the maps of a video.
 
     Args:
         request: what is asked for; its ``size`` is that of the maps, the input's by default.
-        report: told about progress after every window, in the calling thread.
+        progress: told about progress after every window, in the calling thread.
 
     Raises:
         InputError: the input is missing or damaged.
@@ -43,7 +43,7 @@ def segment(request: SegmentRequest, *, report: Report | None = None) -> Result:
         extractor = map_maker(request, device, (clip.info.width, clip.info.height))
         width, height = request.size or (clip.info.width, clip.info.height)
         writer = stack.enter_context(MapWriter(request.output, extractor.spec, overwrite=request.overwrite))
-        meter = Meter(clip.expected_frames(), report)
+        meter = Meter(clip.expected_frames(), progress)
 
         def source() -> Iterator[Window]:
             return windows(clip.frames(), window_length(request.window, device), None)
