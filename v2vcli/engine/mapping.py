@@ -63,7 +63,7 @@ def followed(
             # they may be those of the whole video: then every frame would have got the wrong one
             raise InputError(
                 f"{source.path}: its maps carry no times, and there are more of them than frames in the part asked for;"
-                " give those of the part alone, or a maps.mkv, which holds times"
+                " give those of the part alone, or maps that v2v stored, which hold times"
             )
 
     return maps
