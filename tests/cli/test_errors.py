@@ -41,6 +41,8 @@ from tests.engine.material import picture, write_clip
         ("convert {clip} -o {tmp}/out.mp4 --model {model} -c:v h264x", 1, "unknown video encoder"),
         ("convert {clip} -o {tmp}/out.mp4 --model {model} -pix_fmt rgb99", 1, "unknown pixel format"),
         ("segment {clip} -o {tmp}/maps.png --model {model}", 1, "ending in .mkv"),
+        ("convert {clip} -o {tmp}/out.mp4 --model {model} -preset bogus", 2, "ultrafast"),
+        ("convert {clip} -o {tmp}/out.mp4 --model {model} --paint-size 2x2", 2, "at least 8"),
         ("eval {tmp}/none.mp4", 5, "does not exist"),
         ("eval {clip} --maps {clip}", 2, "--mode or --model"),
         ("train {tmp}/none.toml", 2, "cannot read the recipe"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from v2vcli.engine.request import ClipRequest, ConvertRequest
-from v2vcli.errors import OutputError
+from v2vcli.errors import OutputError, UsageError
 from v2vcli.video.encoding import Encoding
 from v2vcli.video.partfile import PartFile
 
 _CODEC_OF = {".webm": "libsvtav1"}
+_PRESETS = ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
 _CRF_OF = {"libsvtav1": 30.0, "libvpx-vp9": 31.0, "libaom-av1": 30.0}  # on a scale of 63, not 51
 
 
@@ -47,8 +48,11 @@ def encoding_for(request: ConvertRequest) -> Encoding:
 
     Raises:
         OutputError: unknown encoder or pixel format.
+        UsageError: unknown preset of an encoder that would say so by itself, past every log.
     """
     codec = request.codec or _CODEC_OF.get(request.output.suffix.lower(), Encoding.codec)
+    if codec in ("libx264", "libx264rgb", "libx265") and request.preset not in (None, *_PRESETS):
+        raise UsageError(f"-preset {request.preset}: {codec} knows {', '.join(_PRESETS)}")
     return Encoding(
         codec=codec,
         crf=request.crf if request.crf is not None else _CRF_OF.get(codec, Encoding.crf),
