@@ -68,7 +68,7 @@ class SegmentTask:
             self.network.load_state_dict(load_model(start)[1]["segmenter"].state_dict())
         self.average = Average(self.network, recipe.ema)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=stage.rate, weight_decay=WEIGHT_DECAY)
-        self.size = recipe.data.load_size  # pictures are scaled about this size; the stage only crops
+        self.size = stage.size
         self.weights = {name: weight.to(device) for name, weight in rarity_weights(sampler.clips).items()}
         self.last: LabelledBatch | None = None
 
