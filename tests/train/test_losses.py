@@ -26,6 +26,14 @@ def test_feature_matching_leaves_the_prediction_out() -> None:
     assert losses.feature_matching(fake, real).item() == pytest.approx((4 * 0.5 + 4 * 1.0) / 2)
 
 
+def test_gradient_loss_sees_edges_not_levels() -> None:
+    real = torch.zeros(1, 1, 2, 4)
+    real[..., 2:] = 1.0
+    assert losses.gradient_loss(real + 0.5, real).item() == 0.0
+    # one of three differences across is missing, none down
+    assert losses.gradient_loss(torch.zeros_like(real), real).item() == pytest.approx(1 / 3)
+
+
 def test_flow_terms_are_the_references(golden_dir: Path) -> None:
     golden = Golden(golden_dir / "losses_street.safetensors")
     i = {key.removeprefix("i/"): value for key, value in golden.tensors.items() if key.startswith("i/")}

@@ -52,7 +52,8 @@ def bundle(run: Path, folder: Path, *, hardware: str, figures: Mapping[str, Any]
 def training_hours(stats: Path) -> float:
     """Hours of training a run's log accounts for."""
     times = [json.loads(line)["time"] for line in stats.read_text().splitlines()]
-    return sum(gap for gap in (b - a for a, b in pairwise(times)) if 0 < gap < LONGEST_STEP_S) / 3600
+    seconds = float(sum(gap for gap in (b - a for a, b in pairwise(times)) if 0 < gap < LONGEST_STEP_S))
+    return seconds / 3600
 
 
 def card(info: ModelInfo, networks: Mapping[str, nn.Module], size: int, figures: Mapping[str, Any], note: str) -> str:

@@ -36,6 +36,13 @@ def feature_matching(fake: Activations, real: Activations) -> Tensor:
     return total.sum() / len(fake)
 
 
+def gradient_loss(fake: Tensor, real: Tensor) -> Tensor:
+    """Mean absolute distance of the pictures' first differences: edges should be where, and as sharp as, they are."""
+    across = F.l1_loss(fake[..., :, 1:] - fake[..., :, :-1], real[..., :, 1:] - real[..., :, :-1])
+    down = F.l1_loss(fake[..., 1:, :] - fake[..., :-1, :], real[..., 1:, :] - real[..., :-1, :])
+    return across + down
+
+
 def flow_loss(flow: Tensor, teacher: Tensor, confidence: Tensor) -> Tensor:
     """First term of L_W: |w - w_ref| where the teacher is to be believed."""
     return ((flow - teacher).abs() * confidence).mean()

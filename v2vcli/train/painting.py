@@ -126,6 +126,8 @@ class _Painting:
         w, copies = self.weights, len(fake) // len(real)
         maps_fake, wanted = maps.repeat(copies, 1, 1, 1), real.repeat(copies, 1, 1, 1)
         terms = {"pixel": w.pixel * (fake - wanted).abs().mean()}
+        if w.gradient > 0:
+            terms["gradient"] = w.gradient * losses.gradient_loss(fake, wanted)
         if self.perceptual is not None:
             terms["perceptual"] = w.perceptual * self.perceptual(fake, wanted)
         if not self.stage.judged:

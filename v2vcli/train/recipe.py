@@ -81,6 +81,7 @@ class LossRecipe(_Table):
     perceptual: float = 0.0
     perceptual_model: str | None = None
     pixel: float = 0.0
+    gradient: float = 0.0
     flow: float = 10.0
     flow_warp: float = 10.0
     frame_warp: float = 10.0
