@@ -96,8 +96,6 @@ class Pipeline(Generic[T]):
         self._threads = [threading.Thread(target=self._run, args=item[1:], name=item[0], daemon=True) for item in work]
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
         return self
 
     def __exit__(
@@ -105,14 +103,19 @@ class Pipeline(Generic[T]):
     ) -> None:
         self._cancel()
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     def __iter__(self) -> Iterator[T]:
-        """Items in order.
+        """Items in order; may be asked for once.
 
         Raises:
             BaseException: whatever a stage raised first.
         """
+        # started here and not on entering the context: a Ctrl-C that comes while they start finds the context entered,
+        # and leaving it waits for those that run
+        for thread in self._threads:
+            thread.start()
         with suppress(_Cancelled):
             yield from self._channels[-1]
         if self._error is not None:
