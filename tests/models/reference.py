@@ -9,10 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 from torch import Tensor
 
 from v2vcli.models.generator import GeneratorConfig, Vid2VidGenerator
+from v2vcli.models.layers import Norm
 
 PREFIXES = {
     "model_down_seg": "map_encoder",
@@ -46,17 +48,31 @@ class Golden:
     def __contains__(self, key: str) -> bool:
         return key in self.tensors
 
-    def parameters(self, network: str) -> dict[str, Tensor]:
-        """A network's state without running statistics, which we do not keep."""
+    def parameters(self, network: str, *, stored: bool = False) -> dict[str, Tensor]:
+        """A network's state: without running statistics, which ours keep only with norm `stored`.
+
+        The reference's instance norm has running statistics and no scale and shift: with `stored` it gets 1 and 0.
+        """
         prefix = f"p/{network}/"
-        kept = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
-        return {key: value for key, value in kept.items() if "running_" not in key and "num_batches" not in key}
+        state = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+        if not stored:
+            return {key: value for key, value in state.items() if "running_" not in key and "num_batches" not in key}
+        for key, value in list(state.items()):
+            if key.endswith("running_mean"):
+                norm = key.removesuffix("running_mean")
+                state.setdefault(f"{norm}weight", torch.ones_like(value))
+                state.setdefault(f"{norm}bias", torch.zeros_like(value))
+        return state
 
 
-def generator(golden: Golden, network: str, maps: int, foreground: tuple[int, ...]) -> Vid2VidGenerator:
+def generator(
+    golden: Golden, network: str, maps: int, foreground: tuple[int, ...], *, stored: bool = False
+) -> Vid2VidGenerator:
     """The coarse generator of a golden file with its parameters; `maps` channels a frame."""
     h = golden.hyper
-    norm = "instance" if h["norm"] == "instance" else ("batch" if h.get("batch", 1) > 1 else "frame")
+    norm: Norm = "instance" if h["norm"] == "instance" else ("batch" if h.get("batch", 1) > 1 else "frame")
+    if stored:
+        norm = "stored"
     built = Vid2VidGenerator(
         GeneratorConfig(
             map_channels=maps,
@@ -70,11 +86,11 @@ def generator(golden: Golden, network: str, maps: int, foreground: tuple[int, ..
         )
     )
     state = {}
-    for key, value in golden.parameters(network).items():
+    for key, value in golden.parameters(network, stored=stored).items():
         prefix, rest = key.split(".", 1)
         state[f"{PREFIXES[prefix]}.{rest}"] = value
     built.load_state_dict(state)
-    # "batch" normalises with the batch's statistics in either mode: it keeps none
+    # "batch" and "instance" normalise with current statistics in either mode: they keep none
     return built.eval()
 
 

@@ -1,7 +1,8 @@
 """Building blocks shared by every painter and discriminator.
 
-Peculiar: no block keeps running statistics. The reference normalises with the statistics of the frame it paints, so
-a frame does not depend on what else is in the batch, and CPU, GPU, one and eight processes agree.
+Peculiar: no model of ours keeps running statistics. The reference normalises with the statistics of the frame it paints,
+so a frame does not depend on what else is in the batch, and CPU, GPU, one and eight processes agree. (``stored`` is
+there to show that its evaluation mode, which nobody used, can be reproduced as well.)
 Index layouts inside a ``Sequential`` follow the reference's, so that its checkpoints map onto ours by prefix.
 """
 
@@ -12,13 +13,14 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-Norm = Literal["frame", "batch", "instance"]
+Norm = Literal["frame", "batch", "instance", "stored"]
 """``frame``: statistics of each frame, learnt scale and shift (the reference's BatchNorm at batch 1).
-``batch``: statistics of the whole batch, learnt scale and shift. ``instance``: of each frame, nothing learnt."""
+``batch``: statistics of the whole batch, learnt scale and shift. ``instance``: of each frame, nothing learnt.
+``stored``: statistics kept in the checkpoint, learnt scale and shift; for evaluation mode only."""
 
 
 def normalisation(norm: Norm, channels: int) -> nn.Module:
-    """The normalisation layer called `norm`; none of them has a buffer."""
+    """The normalisation layer called `norm`; only ``stored`` has buffers."""
     match norm:
         case "frame":
             return nn.InstanceNorm2d(channels, affine=True)
@@ -26,6 +28,8 @@ def normalisation(norm: Norm, channels: int) -> nn.Module:
             return nn.BatchNorm2d(channels, track_running_stats=False)
         case "instance":
             return nn.InstanceNorm2d(channels)
+        case "stored":
+            return nn.BatchNorm2d(channels)
 
 
 def outer_conv(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
