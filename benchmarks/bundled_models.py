@@ -179,6 +179,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = given.keep or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
+        if given.only != "face" and not given.clips.is_dir():
+            result["skipped"] = (
+                f"segmenter and street need real clips, and there is no folder {given.clips}: give --clips"
+            )
+            given.only = "face"
         if given.only in (None, "segmenter"):
             result["segmenter"] = segmenter(given.clips, given.segmenter)
         if given.only in (None, "street"):

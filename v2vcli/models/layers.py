@@ -1,8 +1,8 @@
 """Building blocks shared by every painter and discriminator.
 
-Peculiar: no model of ours keeps running statistics. The reference normalises with the statistics of the frame it paints,
-so a frame does not depend on what else is in the batch, and CPU, GPU, one and eight processes agree. (``stored`` is
-there to show that its evaluation mode, which nobody used, can be reproduced as well.)
+Peculiar: no painter of ours keeps running statistics. The reference normalises with the statistics of the frame it
+paints, so a frame does not depend on what else is in the batch, and CPU, GPU, one and eight processes agree.
+(``stored`` is there to show that its evaluation mode, which nobody used, can be reproduced as well.)
 Index layouts inside a ``Sequential`` follow the reference's, so that its checkpoints map onto ours by prefix.
 """
 
