@@ -6,7 +6,7 @@
 #   CLIPS=/data/clips TOY=1 recipes/on-a-gpu.sh      # every stage for two steps on the CPU: does it run at all?
 #
 # Each model can be interrupted and goes on when the script is run again. Results: runs/NAME-gpu/model.safetensors; then
-#   python -m v2vcli.train.bundle runs/NAME-gpu -o v2vcli/assets --hardware "..."
+#   python -m v2vcli.train.bundle runs/NAME-gpu --name NAME -o v2vcli/assets --hardware "..."
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 CLIPS=${CLIPS:-data/clips}

@@ -66,6 +66,21 @@ def test_overrides_reach_into_tables_and_lists(tmp_path: Path) -> None:
         (('kind = "image"', 'kind = "painting"'), "stage.0.kind"),
         (("steps = 2", "steps = 0"), "stage.0.steps"),
         (('name = "r"', 'name = "r'), "not TOML"),
+        (('name = "r"', 'name = "../r"'), "name"),
+        (('name = "image"', 'name = "a/b"'), "stage.0.name"),
+        (("size = [32, 32]\nsteps", "size = [64, 32]\nsteps"), "size .64, 32. is larger than load_size"),
+        (("size = [32, 32]\nsteps", "size = [30, 32]\nsteps"), "must be multiples of 8"),
+        (("size = [32, 32]\nsteps", "size = [0, -5]\nsteps"), "stage.0.size"),
+        (('kind = "image"', 'kind = "video"'), "at least 2 frames"),
+        (('kind = "image"', 'kind = "segment"'), "model.arch 'vid2vid' does not fit"),
+        (('world = "head"', 'world = "head"\nseeds = [5, 3]'), "seeds are .first, last . 1.; .5, 3. names none"),
+        (('world = "head"', 'world = "head"\nvideo = "v.mp4"'), "one of video, stills, world"),
+        (('maps = "edges"', 'maps = "labels"'), "'head' has no labels"),
+        (('maps = "edges"', 'maps = "rgb"'), "each source needs video and control"),
+        (('maps = "edges"', 'maps = "edges"\nschema = "camvid11"'), "belong to label maps"),
+        (('maps = "edges"', 'schema = "nope"'), "schema 'nope' is not one of"),
+        (("[model]", "[losses]\nperceptual = 1.0\n[model]"), "perceptual needs a perceptual_model"),
+        (("[model]", "[losses]\ngan = -5\n[model]"), "losses.gan"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
@@ -74,7 +89,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, change: tuple[str, str], message
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("override", ["steps", "stage.7.steps=1", "name.x=1"])
+@pytest.mark.parametrize("override", ["steps", "stage.7.steps=1", "stage.-1.steps=1", "name.x=1"])
 def test_overrides_that_lead_nowhere(tmp_path: Path, override: str) -> None:
     with pytest.raises(RecipeError, match="--set"):
         load_recipe(_write(tmp_path, GOOD), [override])

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from v2vcli.errors import RecipeError
+from v2vcli.errors import ModelError, RecipeError
 from v2vcli.models.checkpoint import read_info
 from v2vcli.models.painter import Painter
 from v2vcli.train.recipe import Recipe, load_recipe
-from v2vcli.train.run import Progress, train
+from v2vcli.train.run import Interrupted, Progress, train
 
 PAINTER = """
 name = "toy"
@@ -151,8 +152,8 @@ def test_a_segmenter_learns(tmp_path: Path) -> None:
 
 
 def test_a_video_stage_needs_an_image_generator(tmp_path: Path) -> None:
-    recipe = _recipe(tmp_path, PAINTER.replace('kind = "image"', 'kind = "video"'))
-    with pytest.raises(RecipeError, match="put an image stage before it"):
+    recipe = _recipe(tmp_path, PAINTER.replace('kind = "image"', 'kind = "video"\nframes = 4'))
+    with pytest.raises(RecipeError, match="put an image stage before it, or give --start"):
         train(recipe, runs=tmp_path, report=lambda _: None)
 
 
@@ -160,3 +161,49 @@ def test_missing_data_is_named(tmp_path: Path) -> None:
     text = SEGMENTER.replace('world = "street"', 'stills = "nowhere"\nlabels = "nowhere"')
     with pytest.raises(RecipeError, match="nowhere: no such folder; set the place of the data"):
         train(_recipe(tmp_path, text), runs=tmp_path, report=lambda _: None)
+
+
+def test_a_corrected_recipe_may_use_the_folder_of_one_that_failed(tmp_path: Path) -> None:
+    text = SEGMENTER.replace('world = "street"', 'stills = "nowhere"\nlabels = "nowhere"')
+    with pytest.raises(RecipeError):
+        train(_recipe(tmp_path, text, "stage.0.steps=1"), runs=tmp_path, report=lambda _: None)
+    train(_recipe(tmp_path, SEGMENTER, "stage.0.steps=1"), runs=tmp_path, report=lambda _: None)
+
+
+def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    recipe = _recipe(tmp_path, SEGMENTER, "stage.0.steps=30")
+
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 20:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted, match=r"stopped at step 21 .* the same command goes on") as caught:
+        train(recipe, runs=tmp_path, report=lambda _: None, progress=interrupt)
+    assert caught.value.exit_code == 75
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    told: list[str] = []
+    train(recipe, runs=tmp_path, report=told.append)
+    assert "stage labels: steps 21 to 30" in told
+
+
+def test_two_trainings_in_one_folder(tmp_path: Path) -> None:
+    recipe = _recipe(tmp_path, SEGMENTER, "stage.0.steps=1")
+
+    def again(_: Progress) -> None:
+        train(recipe, runs=tmp_path, report=lambda _: None)
+
+    with pytest.raises(RecipeError, match="another training is running here"):
+        train(recipe, runs=tmp_path, report=lambda _: None, progress=again)
+
+
+def test_a_start_that_does_not_fit_is_one_line(tmp_path: Path) -> None:
+    segmenter = train(_recipe(tmp_path, SEGMENTER, "stage.0.steps=1"), runs=tmp_path, report=lambda _: None)
+    with pytest.raises(ModelError, match="has no image_generator to start from, only segmenter"):
+        train(_recipe(tmp_path, PAINTER), runs=tmp_path, start=segmenter, report=lambda _: None)
+    painter = train(_recipe(tmp_path, PAINTER), runs=tmp_path, report=lambda _: None)
+    with pytest.raises(ModelError, match="cannot start from its image_generator") as caught:
+        wider = _recipe(tmp_path, PAINTER, "model.image_width=8", "name=wide")
+        train(wider, runs=tmp_path, start=painter, report=lambda _: None)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(RecipeError, match="another --start"):
+        train(_recipe(tmp_path, PAINTER), runs=tmp_path, start=painter, report=lambda _: None)

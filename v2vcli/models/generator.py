@@ -94,10 +94,6 @@ class PastFrames:
         """The same maps, with one more frame painted and the oldest forgotten."""
         return replace(self, images_BK3HW=torch.cat((self.images_BK3HW[:, 1:], image_B3HW[:, None]), 1))
 
-    def detached(self) -> PastFrames:
-        """The same values with no gradient through them."""
-        return PastFrames(self.images_BK3HW.detach(), self.maps_BKCHW.detach())
-
 
 @dataclass(frozen=True, eq=False)
 class Encoded:

@@ -66,7 +66,7 @@ class Segmenter(nn.Module):
         return cast(int, 2 ** len(self.config.widths))
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Encoder activations, finest first, for (N, 3, H, W) in [-1, 1]; sides must be multiples of `multiple`."""
+        """Encoder activations, finest first, for (N, 3, H, W) in [-1, 1]; each stage halves, rounding up."""
         out = []
         for stage in self.down:
             images = stage(images)
@@ -74,7 +74,7 @@ class Segmenter(nn.Module):
         return out
 
     def half_logits(self, images: Tensor) -> Tensor:
-        """Class logits at half resolution, where training compares them; sides must be multiples of `multiple`."""
+        """Class logits at half resolution, where training compares them; sides must be even."""
         skips = self.features(images)
         hidden = skips[-1] + self.context(skips[-1])
         for level in range(len(self.up) - 1, -1, -1):

@@ -50,7 +50,7 @@ class Sampler:
 
     def __init__(self, clips: Sequence[Clip], data: DataRecipe, stage: StageRecipe, seed: tuple[int, int]) -> None:
         """Keep the clips long enough for the stage; `seed` is (recipe seed, stage number)."""
-        self.clips = [clip for clip in clips if len(clip) >= stage.frames]
+        self.clips = [clip for clip in clips if len(clip) >= stage.frames and (clip.consecutive or stage.frames == 1)]
         if not self.clips:
             raise RecipeError(f"stage {stage.name!r} reads {stage.frames} frames at a time; no clip is that long")
         places = np.array([(len(clip) - stage.frames + 1) * clip.weight for clip in self.clips], np.float64)

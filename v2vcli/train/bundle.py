@@ -1,6 +1,7 @@
-"""From a finished run to something to hand out: float16 weights and a model card beside them.
+r"""From a finished run to something to hand out: float16 weights and a model card beside them.
 
-    python -m v2vcli.train.bundle runs/NAME -o v2vcli/assets [--hardware "..."] [--figures figures.json] [--note "..."]
+    python -m v2vcli.train.bundle runs/RUN -o v2vcli/assets --hardware "..." \
+        [--name NAME] [--figures figures.json] [--note "..."]
 
 Peculiar: the card says nothing that is not read off the checkpoint, the run's log or a file of measured figures.
 """
@@ -13,23 +14,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from torch import nn
 
+from v2vcli.errors import V2VError
 from v2vcli.models.checkpoint import ModelInfo, load_model, save_model
 
-LONGEST_STEP_S = 300.0
-"""A longer silence in the log is a pause between sessions, not training."""
+PAUSE = 10
+"""A silence in the log this many times as long as usual is a pause between sessions, not training."""
 
 
-def bundle(run: Path, folder: Path, *, hardware: str, figures: Mapping[str, Any] | None, note: str) -> Path:
+def bundle(
+    run: Path, folder: Path, *, hardware: str, name: str | None = None, figures: Mapping[str, Any] | None, note: str
+) -> Path:
     """Write ``NAME.safetensors`` (float16) and ``NAME.md`` into `folder`.
 
     Args:
         run: the run's folder, with ``model.safetensors`` and ``stats.jsonl``.
         folder: where to write.
         hardware: what it was trained on, in words.
+        name: of the model; None: the run's.
         figures: measured numbers for the card, one table row each.
         note: what else a user of the model should know, Markdown.
 
@@ -42,7 +48,7 @@ def bundle(run: Path, folder: Path, *, hardware: str, figures: Mapping[str, Any]
     info, networks = load_model(run / "model.safetensors")
     hours = training_hours(run / "stats.jsonl")
     provenance = {**info.provenance, "hardware": hardware, "hours": round(hours, 2)}
-    info = replace(info, provenance=provenance)
+    info = replace(info, name=name or info.name, provenance=provenance)
     path = folder / f"{info.name}.safetensors"
     save_model(path, info, networks, half=True)
     path.with_suffix(".md").write_text(card(info, networks, path.stat().st_size, figures or {}, note))
@@ -52,7 +58,10 @@ def bundle(run: Path, folder: Path, *, hardware: str, figures: Mapping[str, Any]
 def training_hours(stats: Path) -> float:
     """Hours of training a run's log accounts for."""
     times = [json.loads(line)["time"] for line in stats.read_text().splitlines()]
-    seconds = float(sum(gap for gap in (b - a for a, b in pairwise(times)) if 0 < gap < LONGEST_STEP_S))
+    gaps = [b - a for a, b in pairwise(times) if b > a]
+    if not gaps:
+        return 0.0
+    seconds: float = sum(gap for gap in gaps if gap < PAUSE * median(gaps))
     return seconds / 3600
 
 
@@ -79,7 +88,7 @@ def card(info: ModelInfo, networks: Mapping[str, nn.Module], size: int, figures:
 | licence of the weights | {info.licence} |
 | data | {p["data"]} |
 | trained on | {p["hardware"]}, {p["hours"]:.1f} hours, {p["frames_seen"]:,} frames seen |
-| recipe | `recipes/{info.name}.toml`; {stages} |
+| recipe | {stages}; every setting is in the file's metadata |
 | made with | v2v {p["v2v"]}, PyTorch {p["torch"]} |
 {measured}
 {note}
@@ -92,12 +101,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--hardware", required=True)
+    parser.add_argument("--name", help="of the model; default: the run's")
     parser.add_argument("--figures", type=Path, help="a JSON object of figures")
     parser.add_argument("--note", default="", help="Markdown, or @FILE")
     given = parser.parse_args(arguments)
     figures = json.loads(given.figures.read_text()) if given.figures else None
     note = Path(given.note[1:]).read_text() if given.note.startswith("@") else given.note
-    print(bundle(given.run, given.output, hardware=given.hardware, figures=figures, note=note))
+    try:
+        print(bundle(given.run, given.output, hardware=given.hardware, name=given.name, figures=figures, note=note))
+    except V2VError as error:
+        raise SystemExit(f"error: {error}") from None
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ class Clip:
         spec: what `maps` are.
         flow: (T, H, W, 2) float16 pixels, or None for stills.
         confidence: (T, H, W) bool, where the flow is to be believed, or None.
+        consecutive: whether the frames follow one another; stills do not, and are never read as a clip.
         weight: how often it is drawn, relative to its length.
     """
 
@@ -52,6 +53,7 @@ class Clip:
     spec: MapSpec
     flow: NDArray[np.float16] | None
     confidence: NDArray[np.bool_] | None
+    consecutive: bool = True
     weight: float = 1.0
 
     def __len__(self) -> int:
@@ -98,26 +100,31 @@ def _load_source(
     elif source.video is not None:
         name, pictures = source.video, _frames(root / source.video)
     else:
-        raise RecipeError(f"a data.source names none of video, stills, world: {source}")
+        raise RecipeError("a source is one of video, stills, world")
     maker = None
-    if spec.kind != "labels":
+    if spec.kind == "rgb":
+        pass  # its control video is read below
+    elif spec.kind == "edges":
         maker = makers(spec.kind)
     elif source.labels is None:
         raise RecipeError(f'{name}: says no labels; give a folder or "segmenter:NAME"')
     elif source.labels.startswith("segmenter:"):
         maker = makers(source.labels)
     images, maps, own = _scaled_and_mapped(pictures, size, maker)
-    if maps is None or own is None:
+    if spec.kind == "rgb":
+        control, _, _ = _scaled_and_mapped(_frames(root / (source.control or "")), size, None)
+        maps, own = control, spec
+    elif maps is None or own is None:
         maps, own = (
             _stored_labels(root / (source.labels or ""), size),
             MapSpec("labels", schema=_schema(source.schema_name)),
         )
     if len(maps) != len(images):
-        raise RecipeError(f"{name}: {len(images)} frames but {len(maps)} label maps in {source.labels}")
+        raise RecipeError(f"{name}: {len(images)} frames but {len(maps)} maps in {source.labels or source.control}")
     kept = max(1, round(len(images) * (1 - source.hold_out)))
     images, maps = images[:kept], maps[:kept]
     flow, confidence = teacher_flow(images) if with_flow and source.video is not None else (None, None)
-    return [Clip(name, images, maps, own, flow, confidence, source.weight)]
+    return [Clip(name, images, maps, own, flow, confidence, source.video is not None, source.weight)]
 
 
 def _scaled_and_mapped(
@@ -170,12 +177,14 @@ def _world_clip(
     if with_flow:
         flow = np.stack([frame.flow for frame in frames]).astype(np.float16)
         confidence = np.stack([frame.valid for frame in frames])
-    return Clip(f"world:{source.world}:{seed}", images, maps, own, flow, confidence, source.weight)
+    return Clip(f"world:{source.world}:{seed}", images, maps, own, flow, confidence, weight=source.weight)
 
 
 def _frames(path: Path) -> Iterator[Pictures]:
     from v2vcli.video.reader import VideoReader
 
+    if not path.exists():
+        raise RecipeError(f"{path}: no such video; set the place of the data with --set data.root=DIR")
     with VideoReader(path) as reader:
         for frame in reader:
             yield frame.image

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from v2vcli.maps.spec import MapSpec
 from v2vcli.models.catalog import find_model
-from v2vcli.models.checkpoint import ModelInfo, load_model, save_model
+from v2vcli.models.checkpoint import ModelInfo, load_model, read_info, save_model
 from v2vcli.models.discriminators import DiscriminatorConfig, MultiScaleDiscriminator, image_input, temporal_input
 from v2vcli.models.generator import GeneratorConfig, PastFrames, StepOutput, Vid2VidGenerator
 from v2vcli.models.image_generator import ImageGenerator, ImageGeneratorConfig
@@ -29,7 +29,7 @@ from v2vcli.train import losses
 from v2vcli.train.batches import ClipBatch, Sampler
 from v2vcli.train.losses import PerceptualLoss
 from v2vcli.train.recipe import DiscriminatorRecipe, Recipe, StageRecipe
-from v2vcli.train.task import Average, Scalars
+from v2vcli.train.task import Average, Scalars, start_from
 
 BETAS = (0.5, 0.999)
 K = 3
@@ -165,10 +165,10 @@ class _Painting:
         info = ModelInfo.of_training(self.recipe.name, "vid2vid", self.spec, self.stage.size, self.recipe, frames_seen)
         save_model(path, info, {name: average.network for name, average in self.averages.items()})
 
-    def picture(self) -> NDArray[np.uint8]:
-        """The last batch, one row a picture: see each task's `shown`."""
+    def picture(self) -> NDArray[np.uint8] | None:
+        """The last batch: one row hallucinated (of a video), one painted, one real."""
         if not self.shown:
-            return np.zeros((1, 1, 3), np.uint8)
+            return None
         rows = [np.hstack([_bytes(image) for image in row]) for row in self.shown]
         return np.vstack(rows)
 
@@ -189,7 +189,7 @@ class ImageTask(_Painting):
         super().__init__(recipe, stage, sampler, spec, device)
         self.network = ImageGenerator(image_generator_config(recipe, spec)).to(device)
         if start is not None:
-            self.network.load_state_dict(load_model(start)[1]["image_generator"].state_dict())
+            start_from(self.network, start, "image_generator")
         self.modules["image_generator"] = self.network
         self.averages["image_generator"] = Average(self.network, recipe.ema)
         self._optimise("image_generator", self.network)
@@ -222,12 +222,11 @@ class VideoTask(_Painting):
     ) -> None:
         """Start from the checkpoint `start`: its video generator if it has one, else its image generator."""
         super().__init__(recipe, stage, sampler, spec, device)
-        networks = load_model(start)[1]
-        first = cast(ImageGenerator, networks["image_generator"]).to(device).requires_grad_(False)
-        self.first = first
+        self.first = first = ImageGenerator(image_generator_config(recipe, spec)).to(device).requires_grad_(False)
+        start_from(first, start, "image_generator")
         self.network = Vid2VidGenerator(generator_config(recipe, spec)).to(device)
-        if "generator" in networks:
-            self.network.load_state_dict(networks["generator"].state_dict())
+        if "generator" in read_info(start).parts:
+            start_from(self.network, start, "generator")
         else:
             start_from_image_generator(self.network, first)
         self.temporal_judge = discriminator(recipe.discriminator, 3 * K + 2 * (K - 1)).to(device)
@@ -251,7 +250,9 @@ class VideoTask(_Painting):
                 batch, slice(begin, min(begin + self.stage.chunk, self.stage.frames)), past, rate
             )
             logged.append(scalars)
-        mean = {name: sum(each.get(name, 0.0) for each in logged) / len(logged) for name in logged[0]}
+        # a short last chunk has no temporal terms: each term is averaged over the chunks that have it
+        values = {name: [each[name] for each in logged if name in each] for name in {**logged[0], **logged[-1]}}
+        mean = {name: sum(each) / len(each) for name, each in values.items()}
         return mean | {"frames": float(batch.images_BT3HW.shape[0] * self.stage.frames)}
 
     def _chunk(self, batch: ClipBatch, window: slice, past: PastFrames, rate: float) -> tuple[Scalars, PastFrames]:

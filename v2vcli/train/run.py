@@ -7,16 +7,22 @@
     runs/NAME/model.safetensors      the model so far, usable by `v2v convert --model`
     runs/NAME/samples.png            the last batch, to look at
 
-Peculiar: a batch is a function of (seed, stage, draw), so "resumed" means exactly "as if never stopped". SIGTERM and
-SIGUSR1, a scheduler's warnings, save and end the run with exit code 75, for it to be queued again.
+Peculiar: a batch is a function of (seed, stage, draw), so "resumed" means exactly "as if never stopped". Ctrl-C,
+SIGTERM and SIGUSR1 (a scheduler's warnings) finish the step in hand, save, and end the run with exit code 75, for it to
+be queued again; a second Ctrl-C stops at once. A folder is locked while a run uses it.
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
+import shutil
 import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,10 +47,11 @@ from v2vcli.train.segmentation import SegmentTask
 from v2vcli.train.task import Scalars, Task
 
 LOG_EVERY = 20
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Interrupted(V2VError):
-    """The scheduler asked the run to stop; everything is saved, the same command goes on."""
+    """Somebody asked the run to stop; everything is saved, the same command goes on."""
 
     exit_code = 75
 
@@ -84,26 +91,45 @@ def train(
 
     Raises:
         RecipeError: data missing, or the folder holds a run of another recipe.
-        Interrupted: SIGTERM or SIGUSR1 came; state is saved.
+        ModelError: `start` does not fit the recipe.
+        Interrupted: Ctrl-C, SIGTERM or SIGUSR1 came; state is saved.
     """
+    if recipe.stage[0].kind == "video" and start is None:
+        raise RecipeError(
+            f"stage {recipe.stage[0].name!r} starts from an image generator: "
+            "put an image stage before it, or give --start"
+        )
     folder = runs / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, recipe)
-    run = _Run(recipe, folder, torch.device(device), report, progress)
-    handlers = {number: signal.signal(number, run.stop) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    try:
-        return run.stages(start)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    with _locked(folder):
+        _claim(folder, recipe, start)
+        return _Run(recipe, folder, torch.device(device), report, progress).stages(start)
 
 
-def _claim(folder: Path, recipe: Recipe) -> None:
-    """Write the resolved recipe, or check that the folder's is the same."""
-    path, text = folder / "recipe.resolved.json", json.dumps(recipe.model_dump(mode="json", by_alias=True), indent=1)
-    if path.exists() and path.read_text() != text:
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Nobody else trains in this folder meanwhile; the lock goes with the process, however it ends."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RecipeError(f"{folder}: another training is running here; wait for it, or --set name=NAME") from None
+        yield
+
+
+def _claim(folder: Path, recipe: Recipe, start: Path | None) -> None:
+    """Write the resolved recipe and what it started from, or check that the folder's are the same.
+
+    A folder in which nothing was trained yet is anybody's.
+    """
+    resolved = recipe.model_dump(mode="json", by_alias=True)
+    origin = None if start is None else {"name": start.name, "sha256": hashlib.sha256(start.read_bytes()).hexdigest()}
+    path, text = folder / "recipe.resolved.json", json.dumps(resolved | {"started_from": origin}, indent=1)
+    trained = (folder / "state.pt").exists() or any(folder.glob("stage-*.safetensors"))
+    if trained and (not path.exists() or path.read_text() != text):
         raise RecipeError(
-            f"{folder} holds a run of another version of this recipe; choose another --set name=NAME or remove it"
+            f"{folder} holds a run of another version of this recipe or another --start; "
+            "choose another --set name=NAME or remove it"
         )
     path.write_text(text)
 
@@ -127,6 +153,21 @@ class _Run:
     def stop(self, signal_number: int, frame: FrameType | None) -> None:
         """Finish the step in hand, then save and leave."""
         self.stopping = True
+        if signal_number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Signals end the run after a step; before the first step there is nothing to save, and they act as ever."""
+        if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
+            yield
+            return
+        handlers = {number: signal.signal(number, self.stop) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     def stages(self, start: Path | None) -> Path:
         """All stages that are not done yet."""
@@ -139,12 +180,9 @@ class _Run:
             if not done.exists():
                 mine = state if state is not None and state["stage"] == number else None
                 self._stage(number, stage, start, mine)
-                (self.folder / "model.safetensors").replace(done)
+                _copy(self.folder / "model.safetensors", done)
             start = done
-        final = self.folder / "model.safetensors"
-        if start is not None:
-            final.write_bytes(start.read_bytes())
-        return final
+        return self.folder / "model.safetensors"
 
     def _stage(self, number: int, stage: StageRecipe, start: Path | None, state: dict[str, Any] | None) -> None:
         torch.manual_seed(self.recipe.seed + number)
@@ -155,7 +193,7 @@ class _Run:
             first = state["draw"]
         self.report(f"stage {stage.name}: steps {first} to {stage.steps}")
         began, frames_before = time.monotonic(), self.frames_seen
-        with (self.folder / "stats.jsonl").open("a") as log:
+        with self._stoppable(), (self.folder / "stats.jsonl").open("a") as log:
             for draw in range(first, stage.steps):
                 scalars = task.step(draw, rate_at(draw, stage))
                 self.frames_seen += int(scalars.pop("frames"))
@@ -192,7 +230,8 @@ class _Run:
         torch.save(state, partial)
         partial.replace(self.folder / "state.pt")
         task.publish(self.folder / "model.safetensors", self.frames_seen)
-        Image.fromarray(task.picture()).save(self.folder / "samples.png")
+        if (picture := task.picture()) is not None:
+            Image.fromarray(picture).save(self.folder / "samples.png")
 
     def _task(self, number: int, stage: StageRecipe, start: Path | None) -> Task:
         sampler = Sampler(self._loaded(), self.recipe.data, stage, (self.recipe.seed, number))
@@ -202,10 +241,7 @@ class _Run:
             case "image":
                 return ImageTask(self.recipe, stage, sampler, self.spec, self.device, start)
             case "video":
-                if start is None:
-                    raise RecipeError(
-                        f"stage {stage.name!r} starts from an image generator: put an image stage before it"
-                    )
+                assert start is not None  # `train` has seen to it
                 return VideoTask(self.recipe, stage, sampler, self.spec, self.device, start)
 
     def _loaded(self) -> list[Clip]:
@@ -239,6 +275,13 @@ def map_spec(recipe: Recipe) -> MapSpec:
     if name not in SCHEMAS:
         raise RecipeError(f"model.schema is {name!r}; known: {', '.join(SCHEMAS)}")
     return MapSpec("labels", schema=SCHEMAS[name])
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    partial = target.with_name(target.name + ".part")
+    shutil.copyfile(source, partial)
+    partial.replace(target)
 
 
 def rate_at(draw: int, stage: StageRecipe) -> float:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from v2vcli.maps.schema import SCHEMAS, LabelSchema
 from v2vcli.maps.spec import MapSpec
-from v2vcli.models.checkpoint import ModelInfo, load_model, save_model
+from v2vcli.models.checkpoint import ModelInfo, save_model
 from v2vcli.models.segmenter import Segmenter, SegmenterConfig
 from v2vcli.train.batches import LabelledBatch, Sampler
 from v2vcli.train.clips import Clip
 from v2vcli.train.losses import grouped_cross_entropy
 from v2vcli.train.recipe import Recipe, StageRecipe
-from v2vcli.train.task import Average, Scalars
+from v2vcli.train.task import Average, Scalars, start_from
 
 WEIGHT_DECAY = 0.02
 WEIGHT_LIMITS = (0.4, 2.5)
@@ -65,7 +65,7 @@ class SegmentTask:
             .to(memory_format=torch.channels_last)
         )
         if start is not None:
-            self.network.load_state_dict(load_model(start)[1]["segmenter"].state_dict())
+            start_from(self.network, start, "segmenter")
         self.average = Average(self.network, recipe.ema)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=stage.rate, weight_decay=WEIGHT_DECAY)
         self.size = stage.size
@@ -113,10 +113,10 @@ class SegmentTask:
         save_model(path, info, {"segmenter": self.average.network})
 
     @torch.no_grad()
-    def picture(self) -> NDArray[np.uint8]:
+    def picture(self) -> NDArray[np.uint8] | None:
         """Pictures above what the averaged network sees in them."""
         if self.last is None:
-            return np.zeros((1, 1, 3), np.uint8)
+            return None
         found = self.average.network(self.last.images).argmax(1).cpu().numpy().astype(np.uint8)
         rows = [
             np.vstack(

@@ -11,6 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from v2vcli.errors import ModelError
+from v2vcli.models.checkpoint import load_model
+
 Scalars = dict[str, float]
 
 
@@ -29,8 +32,22 @@ class Task(Protocol):
     def publish(self, path: Path, frames_seen: int) -> None:
         """Write the model as users load it."""
 
-    def picture(self) -> NDArray[np.uint8]:
-        """A strip of samples to look at, (H, W, 3)."""
+    def picture(self) -> NDArray[np.uint8] | None:
+        """A strip of samples to look at, (H, W, 3); None before the first step."""
+
+
+def start_from(network: nn.Module, path: Path, part: str) -> None:
+    """Load the network's weights from a checkpoint's `part`.
+
+    Raises:
+        ModelError: the checkpoint has no such part, or one of another shape.
+    """
+    _, networks = load_model(path)
+    if part not in networks:
+        raise ModelError(f"{path}: has no {part} to start from, only {', '.join(networks)}; choose another --start")
+    if networks[part].config != network.config:
+        raise ModelError(f"{path}: cannot start from its {part}: it is {networks[part].config}, not {network.config}")
+    network.load_state_dict(networks[part].state_dict())
 
 
 class Average:
