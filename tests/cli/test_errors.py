@@ -46,7 +46,7 @@ from tests.engine.material import picture, write_clip
         ("eval {tmp}/none.mp4", 5, "does not exist"),
         ("eval {clip} --maps {clip}", 2, "--mode or --model"),
         ("train {tmp}/none.toml", 2, "cannot read the recipe"),
-        ("train recipes/edge2face.toml --gpus 8", 2, "full trainer"),
+        ("train recipes/edge2face.toml --gpus 8", 2, "--gpus"),
         ("train recipes/edge2face.toml --dry-run --set stage.0.stepz=3", 2, "did you mean 'steps'"),
         ("models info nothing-of-the-kind", 4, "no such model"),
         ("paint {clip}", 2, "paint"),
@@ -108,7 +108,7 @@ def test_a_damaged_input_is_refused_or_tolerated(v2v: V2V, edge_model: Path, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 255), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 255), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_leaves_nothing_half_written(
     edge_model: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
@@ -128,3 +128,17 @@ def test_a_signal_leaves_nothing_half_written(
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
+
+
+def test_nohup_still_works() -> None:
+    """Who started v2v with SIGHUP ignored wants it to outlive the terminal."""
+    script = (
+        "import signal, sys; from v2vcli.cli.app import main\n"
+        "signal.signal(signal.SIGHUP, getattr(signal, sys.argv.pop()))\n"
+        "try: main()\n"
+        "except SystemExit: print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)"
+    )
+    for before, ignored in (("SIG_IGN", "True"), ("SIG_DFL", "False")):
+        command = [sys.executable, "-c", script, "--version", before]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == ignored

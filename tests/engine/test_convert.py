@@ -213,6 +213,41 @@ def test_nothing_is_left_of_a_conversion_that_fails_on_the_way(edge_model: Path,
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("v2v-")]
 
 
+def test_of_two_conversions_to_one_output_the_first_completes(edge_model: Path, clip: Path, tmp_path: Path) -> None:
+    out, maps = tmp_path / "out.mp4", tmp_path / "m"
+    refused = []
+
+    def second(progress: Progress) -> None:
+        for names in ({"output": out}, {"output": tmp_path / "b.mp4", "save_maps": maps}):
+            with pytest.raises(OutputError, match="another v2v is writing this") as caught:
+                v2vcli.convert(clip, model=str(edge_model), overwrite=True, **names)  # type: ignore[arg-type]
+            refused.append(str(caught.value))
+        with pytest.raises(OutputError, match="another v2v is writing this"):
+            v2vcli.convert(clip, out, model=str(tmp_path / "absent.safetensors"))
+
+    v2vcli.convert(clip, out, model=str(edge_model), save_maps=maps, window=10, progress=second, **LOSSLESS)
+    assert len(refused) >= 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "out.mp4"]
+    v2vcli.convert(clip, tmp_path / "alone.mp4", model=str(edge_model), window=10, **LOSSLESS)
+    assert out.read_bytes() == (tmp_path / "alone.mp4").read_bytes()
+    assert len(list(maps.glob("*.png"))) == 25
+
+
+def test_files_that_are_called_like_part_files_survive(edge_model: Path, clip: Path, tmp_path: Path) -> None:
+    kept = [tmp_path / "keep.part.mp4", tmp_path / "mm.part" / "deep" / "mine"]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"mine")
+    absent = str(tmp_path / "absent.safetensors")
+    for model in (absent, str(edge_model)):
+        with pytest.raises(OutputError, match=r"keep\.part\.mp4 is in the way: remove it"):
+            v2vcli.convert(clip, tmp_path / "keep.mp4", model=model, overwrite=True)
+        with pytest.raises(OutputError, match=r"mm\.part is in the way: remove it"):
+            v2vcli.convert(clip, tmp_path / "o.mp4", model=model, overwrite=True, save_maps=tmp_path / "mm")
+    assert [path.read_bytes() for path in kept] == [b"mine"] * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["keep.part.mp4", "mm.part"]
+
+
 def test_the_output_is_looked_at_before_the_model(clip: Path, tmp_path: Path) -> None:
     taken = tmp_path / "taken.mp4"
     taken.write_bytes(b"mine")

@@ -41,6 +41,17 @@ def test_labels_by_a_segmenter_or_by_what_a_painter_needs(
     np.testing.assert_array_equal(found[0], found[2])
 
 
+def test_photos_survive(edge_model: Path, clip: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    (photos / "instances").mkdir(parents=True)
+    (photos / "holiday.png").write_bytes(b"sea")
+    (photos / "instances" / "thesis.doc").write_bytes(b"years")
+    with pytest.raises(OutputError, match=r"photos holds other files than maps of v2v \(holiday\.png\)"):
+        segment(SegmentRequest(input=clip, output=photos, model=str(edge_model), overwrite=True))
+    assert (photos / "holiday.png").read_bytes() == b"sea"
+    assert (photos / "instances" / "thesis.doc").read_bytes() == b"years"
+
+
 def test_what_exists_stays(edge_model: Path, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "m.mkv").write_bytes(b"mine")
     with pytest.raises(OutputError, match="-y"):

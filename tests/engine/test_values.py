@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +75,24 @@ def test_a_request_reads_text_and_refuses_contradictions() -> None:
     with pytest.raises(UsageError, match="--mode"):
         ConvertRequest(input="in.mp4", output="out.mp4")  # type: ignore[arg-type]
     assert SegmentRequest(input="in.mp4", output="m.mkv").mode == "seg2street"  # type: ignore[arg-type]
+
+
+def test_maps_and_output_are_two_places_whatever_they_are_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(**names: object) -> ConvertRequest:
+        return ConvertRequest(input="in.mp4", mode="edge2face", **names)  # type: ignore[arg-type]
+
+    (tmp_path / "w" / "m").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "w")
+    monkeypatch.chdir(tmp_path / "w")
+    for save_maps, output in (
+        ("./x.mkv", "../w/x.mkv"),
+        (tmp_path / "link" / "x.mkv", "x.mkv"),
+        ("x.mkv", tmp_path / "link" / ".." / "w" / "x.mkv"),
+    ):
+        with pytest.raises(UsageError, match="--save-maps and -o are both"):
+            asked(save_maps=save_maps, output=output)
+    with pytest.raises(UsageError, match="lies in the folder of --save-maps"):
+        asked(save_maps="m", output="../link/m/x.mkv")
+    assert asked(save_maps="./x.mkv", output="../x.mkv").save_maps == Path("x.mkv")

@@ -37,6 +37,13 @@ def store(path, frames, times=TIMES, **options):
     return path
 
 
+def with_instances(count):
+    frames = label_frames(LABELS, count, instances=True)
+    for frame in frames:
+        frame.instances[:] %= 1009  # fits 16 bits
+    return frames
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("spec", SPECS, ids=NAMES)
 def test_arrays_and_times_come_back_exactly(tmp_path, spec, target):
@@ -174,7 +181,7 @@ def test_no_maps_is_an_error_that_leaves_nothing(tmp_path, target):
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_is_overwritten_unasked_and_a_failure_keeps_the_old(tmp_path, target):
     path = store(tmp_path / target, label_frames(LABELS, 4))
-    with pytest.raises(OutputError, match="exists; give -y"):
+    with pytest.raises(OutputError, match="exists; -y overwrites it"):
         MapWriter(path, LABELS)
     with pytest.raises(RuntimeError), MapWriter(path, LABELS, overwrite=True):
         raise RuntimeError
@@ -187,9 +194,98 @@ def test_nothing_is_overwritten_unasked_and_a_failure_keeps_the_old(tmp_path, ta
 def test_a_folder_with_other_things_in_it_is_never_replaced(tmp_path):
     folder = store(tmp_path / "m", label_frames(LABELS, 1))
     (folder / "thesis.tex").write_text("x")
-    with pytest.raises(OutputError, match=r"holds other files than maps \(thesis\.tex\)"):
+    with pytest.raises(OutputError, match=r"holds other files than maps of v2v \(thesis\.tex\)"):
         MapWriter(folder, LABELS, overwrite=True)
     assert (folder / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize("spec", [LABELS, MapSpec("edges"), MapSpec("rgb")], ids=lambda spec: spec.kind)
+def test_only_folders_that_were_written_here_are_replaced(tmp_path, spec):
+    """Each of these folders holds nothing but names that maps have, and one thing that is somebody's own."""
+    picture = Image.fromarray(np.zeros((4, 4), np.uint8))
+
+    def own(folder, name):
+        (folder / name).parent.mkdir(exist_ok=True)
+        picture.save(folder / name)
+
+    frames = with_instances(2) if spec.kind == "labels" else random_frames(spec, 2)
+    for name in ("holiday.png", "instances/thesis.doc", "instances/000007.png", "000007.png", "000000.png"):
+        folder = store(tmp_path / "m", frames)
+        if name.endswith(".doc"):
+            (folder / "instances").mkdir(exist_ok=True)
+            (folder / name).write_text("x")
+        else:
+            own(folder, name)  # the last one stands for a map that was edited in another program
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        with pytest.raises(OutputError, match=rf"holds other files than maps of v2v \({name}\); give another folder"):
+            MapWriter(folder, spec, overwrite=True)
+        assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        assert [path.name for path in tmp_path.iterdir()] == ["m"]
+        folder.rename(tmp_path.with_name(f"{tmp_path.name}-{name.replace('/', '-')}"))
+
+
+def test_photos_survive(tmp_path):
+    photos = tmp_path / "photos"
+    (photos / "instances").mkdir(parents=True)
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(photos / "holiday.png")
+    (photos / "instances" / "thesis.doc").write_text("years")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "schema.json").write_text(CITYSCAPES19.to_json())
+    for name in ("photos", "schemas"):
+        with pytest.raises(OutputError, match="holds other files than maps of v2v"):
+            MapWriter(tmp_path / name, LABELS, overwrite=True)
+    assert (photos / "holiday.png").exists() and (photos / "instances" / "thesis.doc").read_text() == "years"
+    assert (tmp_path / "schemas" / "schema.json").exists()
+
+
+def test_an_empty_folder_may_be_filled_and_a_link_may_not(tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "m")
+    store(tmp_path / "m", with_instances(2), overwrite=True)
+    store(tmp_path / "m", label_frames(LABELS, 1), overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["000000.png", "schema.json"]
+    with pytest.raises(OutputError, match="is a link"):
+        MapWriter(tmp_path / "link", LABELS, overwrite=True)
+
+
+def test_what_came_into_the_old_folder_meanwhile_is_kept(tmp_path):
+    folder = store(tmp_path / "m", label_frames(LABELS, 2))
+    with pytest.raises(OutputError, match=r"holds other files than maps of v2v \(out\.mp4\)"):  # noqa: SIM117
+        with MapWriter(folder, LABELS, overwrite=True) as writer:
+            writer.write(label_frames(LABELS, 1)[0], Fraction(0))
+            (folder / "out.mp4").write_text("x")
+    assert sorted(path.name for path in folder.iterdir()) == ["000000.png", "000001.png", "out.mp4", "schema.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path):
+    with pytest.raises(OutputError, match="exists"), MapWriter(tmp_path / "m", LABELS) as writer:
+        writer.write(label_frames(LABELS, 1)[0], Fraction(0))
+        store(tmp_path / "other", label_frames(LABELS, 3)).rename(tmp_path / "m")
+    assert len(list(open_maps(tmp_path / "m", LABELS))) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_of_two_writers_the_second_is_refused(tmp_path, target):
+    frames = label_frames(LABELS, 3)
+    with MapWriter(tmp_path / target, LABELS) as writer:
+        for i, frame in enumerate(frames):
+            with pytest.raises(OutputError, match="another v2v is writing this; wait for it"):
+                MapWriter(tmp_path / target, LABELS, overwrite=True)
+            writer.write(frame, Fraction(i))
+    back = list(open_maps(tmp_path / target, LABELS))
+    assert all(np.array_equal(got.array, frame.array) for got, frame in zip(back, frames, strict=True))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_has_the_name_of_the_part_file_is_kept(tmp_path, target):
+    part = tmp_path / f"maps.part{target[4:]}"
+    (part / "deep").mkdir(parents=True)
+    (part / "deep" / "mine").write_text("mine")
+    with pytest.raises(OutputError, match=rf"{part} is in the way: remove it"):
+        MapWriter(tmp_path / target, LABELS, overwrite=True)
+    assert (part / "deep" / "mine").read_text() == "mine"
 
 
 def test_targets_that_cannot_be(tmp_path):
@@ -197,7 +293,7 @@ def test_targets_that_cannot_be(tmp_path):
     (tmp_path / "f").write_text("x")
     for name, message in (
         ("a.mp4", "give a name ending in .mkv, or a folder"),
-        ("none/a.mkv", "there is no folder"),
+        ("none/a.mkv", "does not exist"),
         ("d.mkv", "is a folder"),
         ("f", "is a file"),
     ):

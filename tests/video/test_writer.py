@@ -213,6 +213,31 @@ def test_overwriting_has_to_be_asked_for(tmp_path: Path) -> None:
     _write(path, frames, Fraction(1, 25), overwrite=True)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_of_two_writers_the_second_is_refused(tmp_path: Path, suffix: str) -> None:
+    """The part file stays the one that was made, through the rewriting that puts an mp4's index first."""
+    path = tmp_path / f"out{suffix}"
+    frames = _frames([Fraction(i, 25) for i in range(5)], Fraction(1, 25))
+    with VideoWriter(path, width=64, height=48, time_base=Fraction(1, 25), rate=None, encoding=FAST) as writer:
+        made = (tmp_path / f"out.part{suffix}").stat().st_ino
+        for frame in frames:
+            with pytest.raises(OutputError, match="another v2v is writing this"):
+                _write(path, frames, Fraction(1, 25), overwrite=True)
+            writer.write(frame)
+    _write(tmp_path / f"alone{suffix}", frames, Fraction(1, 25))
+    assert path.stat().st_ino == made
+    assert path.read_bytes() == (tmp_path / f"alone{suffix}").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_file_that_is_called_like_the_part_file_survives(tmp_path: Path) -> None:
+    kept = tmp_path / "keep.part.mp4"
+    kept.write_bytes(b"mine")
+    with pytest.raises(OutputError, match="in the way"):
+        _write(tmp_path / "keep.mp4", _frames([Fraction(0)], Fraction(1, 25)), Fraction(1, 25), overwrite=True)
+    assert kept.read_bytes() == b"mine"
+
+
 def test_a_target_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     with (

@@ -8,7 +8,7 @@
 | 4 | a model is not there or does not fit |
 | 5 | an input is not there, damaged, or not what it should be |
 | 75 | training was asked to stop and can go on |
-| 143, 255 | ended by SIGTERM, by Ctrl-C; nothing half-written is left |
+| 129, 143, 255 | ended by SIGHUP (the terminal is gone), SIGTERM, Ctrl-C; nothing half-written is left |
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ def _v2v(
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
     signal.signal(signal.SIGTERM, _terminated)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants it ignored
+        signal.signal(signal.SIGHUP, _terminated)
     sys.exit(run(sys.argv[1:]))
 
 

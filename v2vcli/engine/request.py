@@ -7,6 +7,7 @@ text; after construction they are `Fraction` and pairs.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -139,8 +140,12 @@ class ConvertRequest(ClipRequest):
             raise UsageError("--maps-schema says what the ids of --maps mean; give --maps too, or leave it out")
         if self.crf is not None and not 0 <= self.crf <= 63:
             raise UsageError(f"-crf {self.crf:g}: give a quality from 0 (best) to 51 (63 for AV1)")
-        if self.save_maps is not None and self.save_maps.absolute() == self.output.absolute():
-            raise UsageError(f"--save-maps and -o are both {self.output}; give two names")
+        if self.save_maps is not None:
+            output, maps = (Path(os.path.realpath(path)) for path in (self.output, self.save_maps))
+            if output == maps:
+                raise UsageError(f"--save-maps and -o are both {self.output}; give two names")
+            if maps in output.parents:
+                raise UsageError(f"-o {self.output} lies in the folder of --save-maps; give a name outside it")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from v2vcli import partfile
 from v2vcli.engine.request import ClipRequest, ConvertRequest
-from v2vcli.errors import OutputError, UsageError
+from v2vcli.errors import UsageError
 from v2vcli.video.encoding import Encoding
-from v2vcli.video.partfile import PartFile
 
 _CODEC_OF = {".webm": "libsvtav1"}
 _PRESETS = ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
@@ -15,32 +15,29 @@ _CRF_OF = {"libsvtav1": 30.0, "libvpx-vp9": 31.0, "libaom-av1": 30.0}  # on a sc
 
 
 def require_free(request: ConvertRequest) -> None:
-    """Check that the output, and the file of maps if one is kept, may be written.
+    """Check that the output, and the file of maps if one is kept, may be written; changes nothing on the disk.
 
     Raises:
-        OutputError: the folder is missing or read-only, the target exists and ``-y`` was not given, or is an input.
+        OutputError: the folder is missing or read-only, the target exists and ``-y`` was not given, is an input, is
+            being written by somebody else, or something has the name of its part file.
     """
     inputs = [request.input, *([request.maps] if request.maps is not None else [])]
-    PartFile(request.output, overwrite=request.overwrite, inputs=inputs).discard()
+    partfile.require_free(request.output, overwrite=request.overwrite, inputs=inputs)
     if request.save_maps is not None:
         require_maps_free(request.save_maps, request)
 
 
 def require_maps_free(path: Path, request: ClipRequest) -> None:
-    """Check that maps may be written to a file or folder; `maps.store.MapWriter` checks the rest.
+    """Check that maps may be written to a file or folder; changes nothing on the disk.
 
     Raises:
-        OutputError: as `require_free`.
+        OutputError: as `require_free`, or the folder holds anything but maps.
     """
+    from v2vcli.maps import store
+
     sources = [request.input, getattr(request, "maps", None)]
-    if path.exists() and any(source is not None and source.exists() and path.samefile(source) for source in sources):
-        raise OutputError(f"{path} is the input itself; choose another output")
-    if path.exists() and not request.overwrite:
-        raise OutputError(f"{path} exists; -y overwrites it")
-    if not path.absolute().parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it or choose another output")
-    if path.suffix and path.suffix.lower() != ".mkv" and not path.is_dir():
-        raise OutputError(f"maps cannot be written as {path}; give a name ending in .mkv, or a folder")
+    inputs = [source for source in sources if source is not None]
+    store.require_maps_free(path, overwrite=request.overwrite, inputs=inputs)
 
 
 def encoding_for(request: ConvertRequest) -> Encoding:

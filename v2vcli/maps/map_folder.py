@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from v2vcli.errors import InputError
+from v2vcli.errors import InputError, OutputError
 from v2vcli.maps.map_file import as_uint16
 from v2vcli.maps.raw_map import RawMap
 from v2vcli.maps.schema import CITYSCAPES19, CITYSCAPES35, SCHEMAS, LabelSchema, load_schema
@@ -34,6 +34,7 @@ from v2vcli.maps.spec import MapFrame, MapKind, MapSpec
 SCHEMA_FILE: Final = "schema.json"
 INSTANCES_FOLDER: Final = "instances"
 _PTS_KEY: Final = "v2v_pts"
+_NUMBERED: Final = re.compile(r"\d{6,}\.png")
 _PICTURES: Final = frozenset({".png", ".jpg", ".jpeg"})
 _CITYSCAPES: Final[Mapping[str, LabelSchema]] = MappingProxyType(
     {"_labelIds.png": CITYSCAPES35, "_labelTrainIds.png": CITYSCAPES19}
@@ -44,12 +45,11 @@ class MapFolderWriter:
     """Writes a folder of PNGs. `store.MapWriter` adds the temporary name and the checks of the target.
 
     Args:
-        path: The folder; made here.
+        path: The folder; it exists and is empty.
         spec: What the maps are.
     """
 
     def __init__(self, path: Path, spec: MapSpec) -> None:
-        path.mkdir()
         self._path = path
         self._spec = spec
         self._index = 0
@@ -76,6 +76,42 @@ class MapFolderWriter:
 
     def close(self) -> None:
         """Nothing is left to finish; there for symmetry with `MapFileWriter`."""
+
+
+def strangers(folder: Path) -> list[str]:
+    """What lies in a folder that `MapFolderWriter` did not write, by name; empty if the folder may be replaced.
+
+    A map counts as ours if it says its time in our text chunk, an instance PNG by the map of its name: one that was
+    edited and saved by another program is somebody's work.
+    """
+    names = {entry.name for entry in folder.iterdir()}
+    ours = {name for name in names if _NUMBERED.fullmatch(name) and _is_stored_map(folder / name)}
+    found = names - ours
+    if ours and (folder / SCHEMA_FILE).is_file():
+        found -= {SCHEMA_FILE}
+    instances = folder / INSTANCES_FOLDER
+    if INSTANCES_FOLDER in found and instances.is_dir() and not instances.is_symlink():
+        inside = {entry.name for entry in instances.iterdir() if entry.name not in ours or not entry.is_file()}
+        found = found - {INSTANCES_FOLDER} | {f"{INSTANCES_FOLDER}/{name}" for name in inside}
+    return sorted(found)
+
+
+def remove_maps(folder: Path) -> None:
+    """Remove a folder that `MapFolderWriter` wrote, file by file: what came into it meanwhile is kept.
+
+    Raises:
+        OutputError: Something in it is not ours; nothing has been removed.
+        OSError: The disk refuses.
+    """
+    if found := strangers(folder):
+        raise OutputError(f"{folder} holds other files than maps of v2v ({found[0]}); give another folder")
+    for name in [entry.name for entry in folder.iterdir() if _NUMBERED.fullmatch(entry.name)]:
+        (folder / INSTANCES_FOLDER / name).unlink(missing_ok=True)
+        (folder / name).unlink()
+    (folder / SCHEMA_FILE).unlink(missing_ok=True)
+    if (folder / INSTANCES_FOLDER).is_dir():
+        (folder / INSTANCES_FOLDER).rmdir()
+    folder.rmdir()
 
 
 @dataclass(frozen=True)
@@ -154,6 +190,17 @@ class MapFolder:
             if instances is not None and instances.shape != array.shape[:2]:
                 raise InputError(f"{self.instances[index]} is not of the same size as {file}; make it anew")
             yield RawMap(array, f"{file} (map {index})", pts, instances)
+
+
+def _is_stored_map(file: Path) -> bool:
+    """Whether a file is a PNG with our text chunk, which stands before the pixels: only the head is read."""
+    if file.is_symlink() or not file.is_file():
+        return False
+    try:
+        with Image.open(file, formats=["PNG"]) as picture:
+            return _PTS_KEY in picture.info
+    except (OSError, SyntaxError, ValueError):
+        return False
 
 
 def _natural(path: Path) -> tuple[tuple[int, int, str], ...]:

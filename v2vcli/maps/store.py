@@ -1,12 +1,12 @@
 """Writing maps: one `.mkv` per clip (`map_file`) or a folder of PNGs (`map_folder`). `sources.open_maps` reads them.
 
 What is peculiar: everything is written beside the target under a `.part` name and renamed when it is complete, so that
-the final name never holds half a clip. A folder is replaced only if it holds nothing but maps.
+the final name never holds half a clip. A folder is replaced only if all that it holds was written here.
 """
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +15,9 @@ import av
 
 from v2vcli.errors import OutputError, SchemaMismatch
 from v2vcli.maps.map_file import MapFileWriter
-from v2vcli.maps.map_folder import INSTANCES_FOLDER, SCHEMA_FILE, MapFolderWriter
+from v2vcli.maps.map_folder import MapFolderWriter, remove_maps, strangers
 from v2vcli.maps.spec import MapFrame, MapSpec
+from v2vcli.partfile import PartFile, refuse_inputs, require_free
 
 
 class MapWriter:
@@ -28,7 +29,7 @@ class MapWriter:
         overwrite: Replace what is there (`-y`).
 
     Raises:
-        OutputError: Another suffix, the target exists, or its parent folder does not.
+        OutputError: As `require_maps_free`, or the folder takes no files.
     """
 
     def __init__(self, path: str | Path, spec: MapSpec, *, overwrite: bool = False) -> None:
@@ -36,24 +37,19 @@ class MapWriter:
         self.spec = spec
         self.count = 0
         self._size: tuple[int, int] | None = None
-        is_file = self.path.suffix.lower() == ".mkv"
-        if not is_file and (self.path.suffix and not self.path.is_dir()):
-            raise OutputError(f"maps cannot be written as {self.path}; give a name ending in .mkv, or a folder")
-        if not self.path.absolute().parent.is_dir():
-            raise OutputError(f"{self.path} cannot be written: there is no folder {self.path.parent}; make it first")
-        _check_target(self.path, is_file, overwrite)
-        self._part = self.path.with_name(
-            f"{self.path.stem}.part{self.path.suffix}" if is_file else f"{self.path.name}.part"
-        )
-        _remove(self._part)
+        is_file = _is_file(self.path)
+        require_maps_free(self.path, overwrite=overwrite)
+        self._output = PartFile(self.path, overwrite=overwrite, folder=not is_file)
         try:
-            if is_file:
-                self._part.touch()  # PyAV creates the file with the first packet only; a forbidden folder shows now
             self._writer: MapFileWriter | MapFolderWriter = (
-                MapFileWriter(self._part, spec) if is_file else MapFolderWriter(self._part, spec)
+                MapFileWriter(self._output.part, spec) if is_file else MapFolderWriter(self._output.part, spec)
             )
         except (OSError, av.error.FFmpegError) as e:
+            self._output.discard()
             raise OutputError(f"{self.path} cannot be written: {e.strerror or e}; check the folder") from e
+        except BaseException:
+            self._output.discard()
+            raise
 
     def write(self, frame: MapFrame, pts: Fraction) -> None:
         """Append one map at `pts` seconds (exact).
@@ -90,31 +86,30 @@ class MapWriter:
                 if self.count == 0:
                     raise OutputError(f"{self.path} was not written: there were no maps; check the input")
                 if self.path.is_dir():
-                    shutil.rmtree(self.path)
-                self._part.replace(self.path)
+                    self._output.require_ready()  # or the old maps would go for nothing
+                    remove_maps(self.path)
+                self._output.commit()
         except (OSError, av.error.FFmpegError) as e:
             if kind is None:
                 raise OutputError(f"{self.path} cannot be written: {e.strerror or e}; is the disk full?") from e
         finally:
-            _remove(self._part)
+            self._output.discard()
 
 
-def _check_target(path: Path, is_file: bool, overwrite: bool) -> None:
-    if not path.exists():
-        return
-    if not overwrite:
-        raise OutputError(f"{path} exists; give -y to replace it, or another name")
-    if is_file == path.is_dir():
-        raise OutputError(f"{path} is a {'folder' if is_file else 'file'}; give another name")
-    if not is_file:
-        ours = {SCHEMA_FILE, INSTANCES_FOLDER}
-        strangers = sorted(f.name for f in path.iterdir() if f.name not in ours and f.suffix.lower() != ".png")
-        if strangers:
-            raise OutputError(f"{path} holds other files than maps ({strangers[0]}); give another folder")
+def require_maps_free(path: Path, *, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+    """Check that maps may be written to a file or folder; changes nothing on the disk.
+
+    Raises:
+        OutputError: as `partfile.require_free`; a name that maps cannot have; or a folder that holds anything but maps.
+    """
+    refuse_inputs(path, inputs)
+    is_file = _is_file(path)
+    if not is_file and path.suffix and not path.is_dir():
+        raise OutputError(f"maps cannot be written as {path}; give a name ending in .mkv, or a folder")
+    require_free(path, overwrite=overwrite, inputs=inputs, folder=not is_file)
+    if not is_file and path.is_dir() and (found := strangers(path)):
+        raise OutputError(f"{path} holds other files than maps of v2v ({found[0]}); give another folder")
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _is_file(path: Path) -> bool:
+    return path.suffix.lower() == ".mkv"

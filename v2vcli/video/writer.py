@@ -31,11 +31,11 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from v2vcli.errors import OutputError
+from v2vcli.partfile import PartFile
 from v2vcli.video.colour import RGBEncoder, stored_tags
 from v2vcli.video.encoding import Encoding, open_encoder
 from v2vcli.video.failures import plain
 from v2vcli.video.frame import Frame
-from v2vcli.video.partfile import PartFile
 from v2vcli.video.passthrough import Passthrough
 from v2vcli.video.timing import movie_timescale, unit_time_base
 
