@@ -30,7 +30,8 @@ class ModelRecipe(_Table):
     """What is trained.
 
     ``arch`` says what comes out, and has to fit the stages. ``maps`` is what the painter is told (for a segmenter: what
-    it gives); ``width``, ``downsamplings``, ``blocks``, ``kernel`` are those of `GeneratorConfig`; the image generator gets ``image_width`` and ``image_blocks``.
+    it gives); ``width``, ``downsamplings``, ``blocks``, ``kernel`` are those of `GeneratorConfig`;
+    the image generator gets ``image_width`` and ``image_blocks``.
     """
 
     arch: Literal["vid2vid", "segmenter"] = "vid2vid"
@@ -60,7 +61,8 @@ class SourceRecipe(_Table):
 
     ``video``: a video, relative to ``data.root``; ``labels``: a folder of PNGs whose pixel values are ids of
     ``schema``, or ``"segmenter:NAME"`` to have a segmenter make them; ``control``: for ``rgb`` maps, a video in step
-    with it. ``stills``: a folder of pictures that are not consecutive. ``world``: a procedural world, with ``seeds`` = [first, last + 1] and ``frames`` of each.
+    with it. ``stills``: a folder of pictures that are not consecutive.
+    ``world``: a procedural world, with ``seeds`` = [first, last + 1] and ``frames`` of each.
     ``weight``: how often it is drawn, relative to its length. The last ``hold_out`` of a video is never trained on.
     """
 
