@@ -22,7 +22,7 @@ OPTIONS = {
     " --save-maps --side-by-side --tolerant --window -an -c:v -crf -h -loglevel -n -o -pix_fmt -preset -r -s -ss -t"
     " -to -v -y",
     "segment": "--device --help --mode --model --output --tolerant --window -h -loglevel -n -o -r -s -ss -t -to -v -y",
-    "train": "--device --dry-run --gpus --help --runs --set --start -h -loglevel -v",
+    "train": "--device --dry-run --help --runs --set --start -h -loglevel -v",
     "eval": "--device --help --json --maps --maps-schema --metric --mode --model --reference -h -loglevel -v",
     "models list": "--help --json -h -loglevel -v",
     "models info": "--help --json -h -loglevel -v",

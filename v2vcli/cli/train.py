@@ -9,7 +9,6 @@ import typer
 
 from v2vcli.cli import options
 from v2vcli.cli.messages import messages
-from v2vcli.errors import UsageError
 
 if TYPE_CHECKING:
     from v2vcli.train.run import Progress
@@ -36,13 +35,10 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the resolved recipe as JSON, and train nothing.")
     ] = False,
-    gpus: Annotated[int | None, typer.Option("--gpus", metavar="N", help="Processes, one GPU each.")] = None,
     device: options.Device = "auto",
     loglevel: options.LogLevel = "info",
 ) -> None:
     """Train a model by a recipe; the same command again goes on where it stopped."""
-    if gpus not in (None, 1):
-        raise UsageError(f"--gpus {gpus}: this version trains on one; several come with the full trainer")
     from v2vcli.train.recipe import load_recipe
 
     resolved = load_recipe(recipe, overrides or [])
@@ -57,7 +53,7 @@ def train(
         resolved,
         runs=runs,
         start=None if start is None else find_model(start),
-        device=str(choose_device("cuda" if gpus and device == "auto" else device)),
+        device=str(choose_device(device)),
         report=messages.info,
         progress=_tell,
     )

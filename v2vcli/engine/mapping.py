@@ -36,7 +36,7 @@ def extracted(extractor: MapExtractor, size: tuple[int, int]) -> Callable[[Itera
 
 
 def followed(
-    source: MapSource, size: tuple[int, int], *, by_time: bool, warn: Callable[[str], None]
+    source: MapSource, size: tuple[int, int], *, by_time: bool, warn: Callable[[str], None], part: bool = False
 ) -> Callable[[Iterable[Window]], Iterator[Window]]:
     """A stage that reads maps that are already made, in step with the frames.
 
@@ -46,6 +46,7 @@ def followed(
         by_time: take for each frame the map of the same time (maps of the whole video with a part of the frames);
             otherwise, and where the maps carry no times, the first map belongs to the first frame and so on.
         warn: told when maps are left over.
+        part: the frames are not all of the video.
 
     Raises:
         InputError: (from the stage) a frame has no map.
@@ -58,7 +59,8 @@ def followed(
             yield replace(window, maps=found)
         left = next(timed, None)
         if left is not None and not by_time:
-            warn(f"{source.path}: holds more maps than the video has frames; those left over were not used")
+            asked = "the part asked for" if part else "the video"
+            warn(f"{source.path}: holds more maps than {asked} has frames; those left over were not used")
         elif left is not None and left[0] is None:
             # they may be those of the whole video: then every frame would have got the wrong one
             raise InputError(

@@ -33,21 +33,19 @@ class Mode:
         name: as ``--mode`` takes it.
         kind: of the maps between input and output.
         model: the bundled one that paints, unless ``--model`` names another.
-        about: one line for the help.
     """
 
     name: str
     kind: MapKind
     model: str
-    about: str
 
 
 MODES = MappingProxyType(
     {
         mode.name: mode
         for mode in (
-            Mode("seg2street", "labels", "seg2street", "street video -> label maps -> painted street"),
-            Mode("edge2face", "edges", "edge2face", "talking head -> edges -> painted head"),
+            Mode("seg2street", "labels", "seg2street"),
+            Mode("edge2face", "edges", "edge2face"),
         )
     }
 )
