@@ -50,6 +50,14 @@ from tests.engine.material import picture, write_clip
         ("train recipes/edge2face.toml --dry-run --set stage.0.stepz=3", 2, "did you mean 'steps'"),
         ("models info nothing-of-the-kind", 4, "no such model"),
         ("paint {clip}", 2, "paint"),
+        ("convert {clip} -o . --model {model} -y", 2, "not a name"),
+        ("segment {clip} -o .. --model {model} -y", 2, "not a name"),
+        ("convert {clip} -o {tmp}/out.mp4 --model ./mine", 4, "no such model file"),
+        ("convert {clip} -o {tmp}/out.mp4 --model ../mine.pth", 4, "only .safetensors"),
+        ("convert {clip} -o {tmp}/out.mp4 --model {model} -crf 60", 2, "0 (best) to 51"),
+        ("convert {clip} -o {tmp}/out.mp4 --model {model} --maps {clip} --maps-schema nope", 2, "'nope'"),
+        ("eval {clip} --maps-schema nope", 2, "give --maps too"),
+        ("convert -dash.mp4 -o {tmp}/out.mp4 --model {model}", 2, "write ./-dash.mp4"),
     ],
 )
 def test_one_line_and_an_exit_code(
@@ -128,6 +136,14 @@ def test_a_signal_leaves_nothing_half_written(
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
+
+
+@pytest.mark.parametrize(("shell", "code"), [("2>&-", 0), (">&-", 0), ("2> >(true)", 0), ("> /dev/full", 1)], ids=str)
+def test_closed_streams_are_no_bug(shell: str, code: int) -> None:
+    command = f"{sys.executable} -m v2vcli models list {shell}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert len(done.stderr.splitlines()) == code
 
 
 def test_nohup_still_works() -> None:

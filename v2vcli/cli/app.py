@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ import typer
 import v2vcli
 from v2vcli.cli import convert, evaluate, models, train
 from v2vcli.cli.messages import messages
+from v2vcli.cli.streams import open_closed_streams, silence
 from v2vcli.errors import V2VError
 
 app = typer.Typer(
@@ -35,7 +36,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="v2v convert drive.mp4 --mode seg2street -o out.mp4",
+    epilog="v2v convert drive.mp4 --mode seg2street -o out.mp4\n\n"
+    "Exit codes: 0 done, 1 output not written, 2 wrong command line or recipe, 4 model, 5 input,"
+    " 75 training can go on, 143 and 255 stopped.",
 )
 app.command("convert", epilog=convert.CONVERT_EXAMPLES)(convert.convert)
 app.command("segment", epilog=convert.SEGMENT_EXAMPLES)(convert.segment)
@@ -66,6 +69,7 @@ def _v2v(
 
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
+    open_closed_streams()
     signal.signal(signal.SIGTERM, _terminated)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants it ignored
         signal.signal(signal.SIGHUP, _terminated)
@@ -81,18 +85,20 @@ def run(arguments: Sequence[str]) -> int:
     messages.set_level("info")
     try:
         code = app(list(arguments), prog_name="v2v", standalone_mode=False)
-        sys.stdout.flush()
+        if not _flushed():
+            return 1
         return _stopped() if code == _CTRL_C else code if isinstance(code, int) else 0
     except V2VError as error:
         messages.error(str(error))
         return error.exit_code
     except _ClickUsageError as error:
-        return _misused(error)
+        return _misused(error, arguments)
     except (typer.Abort, KeyboardInterrupt):
         return _stopped()
     except BrokenPipeError:
         # whoever read our output has gone; the interpreter must not try to flush the rest at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
+        silence(sys.stderr)
         return 1
     except Exception as error:
         hint = "" if messages.shows("debug") else "; this is a bug: -v debug shows where"
@@ -105,13 +111,30 @@ def _stopped() -> int:
     return 255
 
 
-def _misused(error: Any) -> int:
+def _flushed() -> bool:
+    """Whether all that was printed got out; a reader that has gone is a matter for `run`."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence(sys.stdout)
+        messages.error(f"cannot write to stdout: {(error.strerror or str(error)).lower()}; send it elsewhere")
+        return False
+    return True
+
+
+def _misused(error: Any, arguments: Sequence[str]) -> int:
     """An option click does not know or cannot read: one line, or the help where nothing was given."""
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return 2
     command = error.ctx.command_path if error.ctx is not None else "v2v"
-    messages.error(f"{error.format_message().rstrip('.')}; see `{command} --help`")
+    hint = f"see `{command} --help`"
+    files = [word for word in arguments if re.fullmatch(r"-[^=]*\.[A-Za-z]\w*", word)]
+    if files and type(error).__name__ == "NoSuchOption":
+        hint = f"if {files[0]} is a file, write ./{files[0]}, or put -- before it"
+    messages.error(f"{error.format_message().rstrip('.')}; {hint}")
     return 2
 
 

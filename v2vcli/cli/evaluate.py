@@ -9,7 +9,7 @@ import typer
 
 from v2vcli.cli import options
 from v2vcli.cli.messages import messages
-from v2vcli.errors import UsageError
+from v2vcli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from v2vcli.evaluation.report import Report
@@ -52,6 +52,8 @@ def evaluate(
     """
     if maps is not None and mode is None and model is None:
         raise UsageError("--maps needs --mode or --model, which say how maps are found in the output")
+    if maps_schema is not None and maps is None:
+        raise UsageError("--maps-schema says what the ids of --maps mean; give --maps too, or leave it out")
     report = _measure(output, reference, metrics, mode, model, maps, maps_schema, device)
     if json:
         print(report.as_json())
@@ -74,13 +76,17 @@ def _measure(
     device: str,
 ) -> Report:
     from v2vcli.engine.judging import extractor_of
-    from v2vcli.evaluation import evaluate as run
     from v2vcli.maps.schema import find_schema
-    from v2vcli.maps.sources import open_maps
 
+    schema = None if maps_schema is None else find_schema(maps_schema)
+    if maps is not None and not maps.exists():
+        raise InputError(f"there are no maps at {maps}; check the path")
     extractor, size, asked = None, None, None
     if mode is not None or model is not None:
         extractor, size = extractor_of(mode, model, output, device)
+    from v2vcli.evaluation import evaluate as run  # and with it torch
+    from v2vcli.maps.sources import open_maps
+
     if maps is not None and extractor is not None:
-        asked = open_maps(maps, extractor.spec, None if maps_schema is None else find_schema(maps_schema))
+        asked = open_maps(maps, extractor.spec, schema)
     return run(output, reference, maps=asked, extractor=extractor, map_size=size, metrics=metrics)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import traceback
 
+from v2vcli.cli.streams import silence
 from v2vcli.errors import UsageError
 
 LEVELS = ("quiet", "error", "warning", "info", "verbose", "debug")
@@ -34,9 +35,12 @@ class Messages:
         return LEVELS.index(level) <= self._level
 
     def say(self, level: str, text: str) -> None:
-        """One line."""
+        """One line; if nobody can read it the work goes on all the same."""
         if self.shows(level):
-            print(text, file=sys.stderr, flush=True)
+            try:
+                print(text, file=sys.stderr, flush=True)
+            except OSError:
+                silence(sys.stderr)
 
     def info(self, text: str) -> None:
         """What is going on."""

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import v2vcli
+from v2vcli.engine.checks import require_known_names
 from v2vcli.engine.clip import Clip
 from v2vcli.engine.modes import choose_model, extractor_for, fingerprint, require_agreement
 from v2vcli.engine.pipeline import Pipeline
@@ -71,6 +72,7 @@ def convert(request: ConvertRequest, *, progress: OnProgress | None = None) -> R
         clip = stack.enter_context(Clip(request))
         require_free(request)
         encoding = encoding_for(request)
+        require_known_names(request)
         stack.enter_context(_one_opencv_thread())
         notes: list[str] = []
         generator, provenance = _load(request)
@@ -119,11 +121,12 @@ def convert(request: ConvertRequest, *, progress: OnProgress | None = None) -> R
 
 def _load(request: ConvertRequest) -> tuple[Generator, str]:
     """The model, and which one it is in words."""
-    from v2vcli.engine.generator import Generator
     from v2vcli.models.catalog import find_model
 
     name = choose_model(request.mode, request.model)
     path = find_model(name)
+    from v2vcli.engine.generator import Generator  # and with it torch
+
     generator = Generator.load(path, device=request.device, precision=request.precision)
     require_agreement(request.mode, name, generator.spec)
     return generator, f"v2v {v2vcli.__version__} with the model {generator.info.name} (sha256 {fingerprint(path)})"
@@ -152,7 +155,9 @@ def _maps_stage(
     schema = None if request.maps_schema is None else find_schema(request.maps_schema)
     source = open_maps(request.maps, generator.spec, schema)
     by_time = request.start is not None or request.rate is not None
-    return followed(source, size, by_time=by_time, warn=warn)
+    return followed(
+        source, size, by_time=by_time, warn=warn, part=request.duration is not None or request.end is not None
+    )
 
 
 def _open_saved(request: ConvertRequest, generator: Generator, stack: ExitStack) -> MapWriter | None:

@@ -27,18 +27,19 @@ def extractor_of(
         ModelError: the model is not there, or does not fit the mode.
         UsageError: nothing makes such maps from frames.
     """
+    name = choose_model(mode, model)
     from v2vcli.video.reader import VideoReader
 
     with VideoReader(video) as reader:
         size = reader.info.width, reader.info.height
-    from v2vcli.engine.device import choose_device
     from v2vcli.models.catalog import find_model
+
+    path = find_model(name)
+    from v2vcli.engine.device import choose_device
     from v2vcli.models.checkpoint import read_info
     from v2vcli.models.painter import Painter
 
     place = choose_device(device)
-    name = choose_model(mode, model)
-    path = find_model(name)
     info = read_info(path)
     require_agreement(mode, name, info.spec)
     if info.arch == "segmenter":

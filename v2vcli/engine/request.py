@@ -63,6 +63,7 @@ class ClipRequest:
         """
         self._set("input", Path(self.input))
         self._set("output", Path(self.output))
+        _require_name(self.output, "-o")
         for name, option in (("start", "-ss"), ("duration", "-t"), ("end", "-to")):
             given = cast(Time | None, getattr(self, name))
             self._set(name, None if given is None else seconds(given, option))
@@ -132,6 +133,8 @@ class ConvertRequest(ClipRequest):
         for name in ("maps", "save_maps"):
             given = getattr(self, name)
             self._set(name, None if given is None else Path(given))
+        if self.save_maps is not None:
+            _require_name(self.save_maps, "--save-maps")
         if self.paint_size is not None and self.paint_size != "input":
             self._set("paint_size", size(self.paint_size, "--paint-size"))
         self._one_of("precision", get_args(Precision))
@@ -146,6 +149,11 @@ class ConvertRequest(ClipRequest):
                 raise UsageError(f"--save-maps and -o are both {self.output}; give two names")
             if maps in output.parents:
                 raise UsageError(f"-o {self.output} lies in the folder of --save-maps; give a name outside it")
+
+
+def _require_name(path: Path, option: str) -> None:
+    if path.name in ("", ".."):
+        raise UsageError(f"{option} '{path}': not a name; give that of the file (or of a new folder of maps) to make")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from v2vcli.engine.checks import require_known_names
 from v2vcli.engine.clip import Clip
 from v2vcli.engine.mapping import extracted
 from v2vcli.engine.modes import SEGMENTER, choose_model, extractor_for, find_mode, load_segmenter, require_agreement
@@ -36,6 +37,7 @@ def segment(request: SegmentRequest, *, progress: OnProgress | None = None) -> R
     with ExitStack() as stack:
         clip = stack.enter_context(Clip(request))
         require_maps_free(request.output, request)
+        require_known_names(request)
         from v2vcli.engine.device import choose_device, window_length
         from v2vcli.maps.store import MapWriter
 

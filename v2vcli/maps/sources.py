@@ -166,7 +166,10 @@ def _open_video(path: Path, spec: MapSpec, schema: LabelSchema | None) -> MapSou
     stored = stored_spec(path)
     if stored is not None:
         if stored.kind != spec.kind:
-            raise InputError(f"{path} holds '{stored.kind}' maps, but the model paints from '{spec.kind}' maps")
+            raise InputError(
+                f"{path} holds '{stored.kind}' maps, but the model paints from '{spec.kind}' maps; "
+                f"give maps of that kind, or a --model that paints from '{stored.kind}' (`v2v models list`)"
+            )
         return MapSource(path, spec, lambda: stored_maps(path), _agreed(path, stored.schema, schema))
     if spec.kind != "labels":
         return MapSource(path, spec, lambda: rgb_frames(path))

@@ -8,6 +8,7 @@ Peculiar:
 
 from __future__ import annotations
 
+import logging
 import re
 from contextlib import suppress
 from importlib.resources import files
@@ -73,14 +74,13 @@ def _from_hub(name: str) -> Path:
     """The file of a hub id, from the cache where the hub cannot be reached."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    from huggingface_hub.utils.logging import set_verbosity_error
 
-    set_verbosity_error()  # what it warns of is said below, in one line
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what it warns of is said below, in one line
     repository, _, revision = name.partition("@")
-    wanted = {"repo_id": repository, "filename": HUB_FILE, "revision": revision or None}
+    version = revision or None
     try:
-        get_hf_file_metadata(hf_hub_url(**wanted))  # asks once, without retries
-        return Path(hf_hub_download(**wanted))
+        get_hf_file_metadata(hf_hub_url(repository, HUB_FILE, revision=version))  # asks once, without retries
+        return Path(hf_hub_download(repository, HUB_FILE, revision=version))
     except HFValidationError:
         raise ModelError(
             f"{name}: no hub id (user/repo or user/repo@revision), and there is no such file here; check the name"
@@ -93,5 +93,5 @@ def _from_hub(name: str) -> Path:
         advice = f"where there is a network: hf download {repository} {HUB_FILE}"
         advice += f" --revision {revision}" if revision else ""
     with suppress(LocalEntryNotFoundError):
-        return Path(hf_hub_download(**wanted, local_files_only=True))
+        return Path(hf_hub_download(repository, HUB_FILE, revision=version, local_files_only=True))
     raise ModelError(f"{name}: {refusal}, and there is no such file here; {advice}")

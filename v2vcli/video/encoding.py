@@ -29,7 +29,7 @@ from av.codec.context import Flags, OptionType
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from v2vcli.errors import OutputError
+from v2vcli.errors import OutputError, UsageError
 from v2vcli.video.colour import stored_tags, tag_encoder
 from v2vcli.video.failures import plain
 
@@ -45,6 +45,8 @@ _FULL_CHROMA = {
     "p010le": "yuv444p10le",
 }
 _QUANTISER_CODECS = ("mjpeg", "mpeg4", "mpeg2video")  # no crf; a fixed quantiser of 2 (best) to 31 instead
+_MAX_CRF = {"libsvtav1": 63, "libaom-av1": 63, "libvpx-vp9": 63, "libvpx": 63, "av1_nvenc": 63}
+_MAX_CRF |= dict.fromkeys(("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc"), 51)
 _LAMBDA_PER_QUANTISER = 118  # FF_QP2LAMBDA
 _NUMERIC_PRESETS = {  # x264's names on SVT-AV1's scale
     "ultrafast": "12",
@@ -83,6 +85,7 @@ class Encoding:
 
         Raises:
             OutputError: unknown encoder or pixel format, or one the encoder does not take.
+            UsageError: a ``crf`` beyond the encoder's scale, which some take in silence.
         """
         try:
             codec = Codec(self.codec, "w")
@@ -99,6 +102,10 @@ class Encoding:
         known = [f.name for f in codec.video_formats or []]
         if known and self.pix_fmt not in known:
             raise OutputError(f"{self.codec} cannot store {self.pix_fmt}; it takes {', '.join(known[:8])}...")
+
+        most = _MAX_CRF.get(self.codec)
+        if self.crf is not None and most is not None and not 0 <= self.crf <= most:
+            raise UsageError(f"-crf {self.crf:g}: {self.codec} goes from 0 (best) to {most}")
 
     def pix_fmt_for(self, width: int, height: int) -> str:
         """The pixel format that really is written for pictures of this size."""
@@ -171,11 +178,17 @@ def open_encoder(
     try:
         context.open()
     except (av.FFmpegError, ValueError) as error:
-        raise OutputError(
-            f"{encoding.codec} refuses {width}x{height} {pix_fmt} at a time base of {time_base} s with {options}"
-            f" ({plain(error)}); change -c:v, -pix_fmt or the size"
-        ) from error
+        raise OutputError(_refusal(encoding.codec, f"{width}x{height} {pix_fmt}", options, plain(error))) from error
     unknown = sorted(set(context.options) & set(encoding.options))
     if unknown:
         raise OutputError(f"{encoding.codec} has no option {', '.join(unknown)}; check its spelling")
     return stream
+
+
+def _refusal(codec: str, picture: str, options: Mapping[str, str], reason: str) -> str:
+    """Why an encoder did not open, as one line with the options as they are given to ffmpeg."""
+    if codec.endswith("_nvenc"):
+        return f"{codec}: no usable NVIDIA encoder was found here, or it refuses {picture} ({reason}); try -c:v libx264"
+    given = " ".join(f"-{name} {value}" for name, value in options.items())
+    advice = "try -pix_fmt yuvj420p" if codec == "mjpeg" else "change -c:v, -pix_fmt or the size"
+    return f"{codec} refuses {picture}{' with ' if given else ''}{given} ({reason}); {advice}"

@@ -1,0 +1,36 @@
+"""What can be refused before torch is imported, which takes long: a mode, a schema, a path, an output's extension."""
+
+from __future__ import annotations
+
+import av
+
+from v2vcli.engine.modes import choose_model
+from v2vcli.engine.request import ClipRequest, ConvertRequest
+from v2vcli.errors import InputError, OutputError
+
+
+def require_known_names(request: ClipRequest) -> None:
+    """Check what a request names: its mode, its maps and their schema, and the container it is written to.
+
+    Raises:
+        UsageError: no such mode or schema.
+        InputError: there are no maps under that path, or the schema file is none.
+        OutputError: no container has the output's extension.
+    """
+    choose_model(request.mode, request.model)
+    if not isinstance(request, ConvertRequest):
+        return
+    if request.maps is not None and not request.maps.exists():
+        raise InputError(f"there are no maps at {request.maps}; check the path")
+    if request.maps_schema is not None:
+        from v2vcli.maps.schema import find_schema
+
+        find_schema(request.maps_schema)
+    try:
+        # FFmpeg chooses by the name, and makes the file only with the first packet
+        av.open(f"file:{request.output}", "w").close()
+    except (av.FFmpegError, ValueError):
+        suffix = request.output.suffix or "no extension"
+        raise OutputError(
+            f"{request.output}: no known video container has {suffix}; use .mp4, .mkv, .mov or .webm"
+        ) from None
