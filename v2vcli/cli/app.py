@@ -38,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="v2v convert drive.mp4 --mode seg2street -o out.mp4\n\n"
     "Exit codes: 0 done, 1 output not written, 2 wrong command line or recipe, 4 model, 5 input,"
-    " 75 training can go on, 143 and 255 stopped.",
+    " 75 training can go on, 129, 143 and 255 stopped.",
 )
 app.command("convert", epilog=convert.CONVERT_EXAMPLES)(convert.convert)
 app.command("segment", epilog=convert.SEGMENT_EXAMPLES)(convert.segment)
