@@ -63,5 +63,5 @@ def test_a_run_becomes_weights_and_a_card(tmp_path: Path) -> None:
 
 def test_pauses_are_not_training(tmp_path: Path) -> None:
     times = [0, 100, 200, 90_000, 90_100]
-    (tmp_path / "s.jsonl").write_text("\n".join(json.dumps({"time": time}) for time in times))
+    (tmp_path / "s.jsonl").write_text("\n".join(json.dumps({"stage": "video", "time": time}) for time in times))
     assert training_hours(tmp_path / "s.jsonl") == 300 / 3600

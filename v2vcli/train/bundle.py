@@ -23,7 +23,7 @@ from v2vcli.errors import V2VError
 from v2vcli.models.checkpoint import ModelInfo, load_model, save_model
 
 PAUSE = 10
-"""A silence in the log this many times as long as usual is a pause between sessions, not training."""
+"""A silence in the log this many times as long as usual in its stage is a pause between sessions, not training."""
 
 
 def bundle(
@@ -57,11 +57,11 @@ def bundle(
 
 def training_hours(stats: Path) -> float:
     """Hours of training a run's log accounts for."""
-    times = [json.loads(line)["time"] for line in stats.read_text().splitlines()]
-    gaps = [b - a for a, b in pairwise(times) if b > a]
-    if not gaps:
-        return 0.0
-    seconds: float = sum(gap for gap in gaps if gap < PAUSE * median(gaps))
+    gaps: dict[str, list[float]] = {}
+    for before, after in pairwise(json.loads(line) for line in stats.read_text().splitlines()):
+        if after["stage"] == before["stage"] and after["time"] > before["time"]:
+            gaps.setdefault(after["stage"], []).append(after["time"] - before["time"])
+    seconds: float = sum(gap for stage in gaps.values() for gap in stage if gap < PAUSE * median(stage))
     return seconds / 3600
 
 
