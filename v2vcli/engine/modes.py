@@ -130,20 +130,13 @@ def load_segmenter(name: str | Path, device: torch.device, video: tuple[int, int
     from v2vcli.models.catalog import find_model
     from v2vcli.models.checkpoint import load_model
     from v2vcli.models.segmenter import Segmenter
+    from v2vcli.models.sizes import at_aspect
 
     info, networks = load_model(find_model(str(name)))
     if "segmenter" not in networks:
         raise ModelError(f"{name}: is a {info.arch}, not a segmenter; `v2v models list` shows which are")
     network = cast(Segmenter, networks["segmenter"]).to(device).eval().requires_grad_(False)
-    return SegmentationExtractor(network, info.spec, device, _at_aspect(info.size, video, network.multiple))
-
-
-def _at_aspect(own: tuple[int, int], video: tuple[int, int], least: int) -> tuple[int, int]:
-    """The network's own area at the video's aspect, no side below `least`."""
-    scale = ((own[0] * own[1]) / (video[0] * video[1])) ** 0.5
-    area = own[0] * own[1]
-    width, height = (max(least, min(round(side * scale), area // least)) for side in video)
-    return width, height
+    return SegmentationExtractor(network, info.spec, device, at_aspect(info.size, video, network.multiple))
 
 
 class RemappedExtractor:

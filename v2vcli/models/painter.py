@@ -19,6 +19,7 @@ from v2vcli.models.catalog import find_model
 from v2vcli.models.checkpoint import ModelInfo, load_model
 from v2vcli.models.generator import PastFrames, Vid2VidGenerator
 from v2vcli.models.image_generator import ImageGenerator
+from v2vcli.models.sizes import at_aspect
 
 Precision = Literal["fp32", "bf16"]
 
@@ -77,13 +78,7 @@ class Painter:
 
         No side falls below twice `multiple`, under which there is nothing left to halve.
         """
-        area, least = self.info.size[0] * self.info.size[1], 2 * self.multiple
-        scale = float((area / (width * height)) ** 0.5)
-
-        def side(length: int) -> int:
-            return max(least, min(round(length * scale), area // least))
-
-        return side(width), side(height)
+        return at_aspect(self.info.size, (width, height), 2 * self.multiple)
 
     @torch.inference_mode()
     def paint(self, maps_NCHW: Tensor, past: PastFrames | None) -> tuple[Tensor, PastFrames | None]:

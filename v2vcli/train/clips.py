@@ -101,24 +101,11 @@ def _load_source(
         name, pictures = source.video, _frames(root / source.video)
     else:
         raise RecipeError("a source is one of video, stills, world")
-    maker = None
-    if spec.kind == "rgb":
-        pass  # its control video is read below
-    elif spec.kind == "edges":
-        maker = makers(spec.kind)
-    elif source.labels is None:
-        raise RecipeError(f'{name}: says no labels; give a folder or "segmenter:NAME"')
-    elif source.labels.startswith("segmenter:"):
-        maker = makers(source.labels)
-    images, maps, own = _scaled_and_mapped(pictures, size, maker)
-    if spec.kind == "rgb":
-        control, _, _ = _scaled_and_mapped(_frames(root / (source.control or "")), size, None)
-        maps, own = control, spec
-    elif maps is None or own is None:
-        maps, own = (
-            _stored_labels(root / (source.labels or ""), size),
-            MapSpec("labels", schema=_schema(source.schema_name)),
-        )
+    images, made = _scaled_and_mapped(pictures, size, _maker_for(name, source, spec, makers))
+    if made:
+        maps, own = np.stack([each.array for each in made]), made[0].spec
+    else:
+        maps, own = _stored_maps(root, source, size, spec)
     if len(maps) != len(images):
         raise RecipeError(f"{name}: {len(images)} frames but {len(maps)} maps in {source.labels or source.control}")
     kept = max(1, round(len(images) * (1 - source.hold_out)))
@@ -127,9 +114,20 @@ def _load_source(
     return [Clip(name, images, maps, own, flow, confidence, source.video is not None, source.weight)]
 
 
+def _maker_for(name: str, source: SourceRecipe, spec: MapSpec, makers: Callable[[str], MapMaker]) -> MapMaker | None:
+    """What makes the source's maps from its frames; None where they are stored."""
+    if spec.kind == "edges":
+        return makers(spec.kind)
+    if spec.kind == "labels" and source.labels is None:
+        raise RecipeError(f'{name}: says no labels; give a folder or "segmenter:NAME"')
+    if spec.kind == "labels" and source.labels is not None and source.labels.startswith("segmenter:"):
+        return makers(source.labels)
+    return None
+
+
 def _scaled_and_mapped(
     pictures: Iterable[Pictures], size: tuple[int, int], maker: MapMaker | None
-) -> tuple[Pictures, Pictures | None, MapSpec | None]:
+) -> tuple[Pictures, list[MapFrame]]:
     """Frames at training size, and their maps made from the frames as they are, as `convert` makes them."""
     images: list[Pictures] = []
     made: list[MapFrame] = []
@@ -139,7 +137,14 @@ def _scaled_and_mapped(
             made += maker(batch, size)
     if not images:
         raise RecipeError("a data.source holds no frames")
-    return np.stack(images), np.stack([each.array for each in made]) if made else None, made[0].spec if made else None
+    return np.stack(images), made
+
+
+def _stored_maps(root: Path, source: SourceRecipe, size: tuple[int, int], spec: MapSpec) -> tuple[Pictures, MapSpec]:
+    """A control video's frames, or a folder's labels with the schema that the source names."""
+    if spec.kind == "rgb":
+        return _scaled_and_mapped(_frames(root / (source.control or "")), size, None)[0], spec
+    return _stored_labels(root / (source.labels or ""), size), MapSpec("labels", schema=_schema(source.schema_name))
 
 
 def _stored_labels(folder: Path, size: tuple[int, int]) -> Pictures:
