@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from v2vcli.errors import InputError, SchemaMismatch
 from v2vcli.maps.label_schema import VOID, LabelSchema
@@ -76,6 +77,30 @@ def foreground_mask(one_hot: Tensor, indices: Sequence[int]) -> Tensor:
         (..., 1, H, W) in [0, 1].
     """
     return one_hot[..., list(indices), :, :].sum(dim=-3, keepdim=True).clamp(0, 1)
+
+
+def halved(x: Tensor) -> Tensor:
+    """Half the size, as the reference pools maps and images from scale to scale.
+
+    Args:
+        x: (..., C, H, W) floats.
+
+    Returns:
+        (..., C, (H + 1) // 2, (W + 1) // 2): means of 3x3 pixels, stride 2; what lies outside the picture does not count.
+    """
+    pooled = F.avg_pool2d(x.reshape(-1, *x.shape[-3:]), 3, 2, 1, count_include_pad=False)
+    return pooled.reshape(*x.shape[:-2], *pooled.shape[-2:])
+
+
+def pyramid(x: Tensor, levels: int) -> list[Tensor]:
+    """`x` (..., C, H, W) and its halvings, finest first: one for each spatial scale of the generator.
+
+    Labels become fractional on the coarser levels, and so do instance edges and foreground masks made from them.
+    """
+    found = [x]
+    while len(found) < levels:
+        found.append(halved(found[-1]))
+    return found
 
 
 def map_tensor(maps: Sequence[MapFrame], device: torch.device | str) -> Tensor:
