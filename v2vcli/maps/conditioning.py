@@ -86,7 +86,7 @@ def halved(x: Tensor) -> Tensor:
         x: (..., C, H, W) floats.
 
     Returns:
-        (..., C, (H + 1) // 2, (W + 1) // 2): means of 3x3 pixels, stride 2; what lies outside the picture does not count.
+        (..., C, (H + 1) // 2, (W + 1) // 2): means of 3x3 pixels, stride 2, of those inside the picture.
     """
     pooled = F.avg_pool2d(x.reshape(-1, *x.shape[-3:]), 3, 2, 1, count_include_pad=False)
     return pooled.reshape(*x.shape[:-2], *pooled.shape[-2:])
