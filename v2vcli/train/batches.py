@@ -20,6 +20,7 @@ from v2vcli.maps.conditioning import map_tensor
 from v2vcli.maps.schema import LabelSchema
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.train.clips import Clip
+from v2vcli.train.cropping import CropPlan
 from v2vcli.train.recipe import DataRecipe, StageRecipe
 
 
@@ -73,22 +74,17 @@ class Sampler:
         width, height = self._stage.size
         top = int(rng.integers(clip.images.shape[1] - height + 1))
         left = int(rng.integers(clip.images.shape[2] - width + 1))
-        mirror = self._data.flip and bool(rng.random() < 0.5)
-
-        def cut(array: NDArray[np.generic]) -> NDArray[np.generic]:
-            piece = array[window, top : top + height, left : left + width]
-            return np.ascontiguousarray(piece[:, :, ::-1] if mirror else piece)
-
-        images = cut(clip.images)
-        maps = [MapFrame(spec, each) for each in _remapped(cut(clip.maps), clip, spec)]
+        whole = (clip.images.shape[2], clip.images.shape[1])
+        plan = CropPlan(whole, (left, top), (width, height), self._data.flip and bool(rng.random() < 0.5))
+        images = plan.cut(clip.images[window])
+        maps = [MapFrame(spec, each) for each in _remapped(plan.cut(clip.maps[window]), clip, spec)]
         frames = len(maps)
         if clip.flow is None or clip.confidence is None:
             flow = np.zeros((frames, height, width, 2), np.float32)
             confidence = np.zeros((frames, height, width), np.float32)
         else:
-            flow, confidence = cut(clip.flow).astype(np.float32), cut(clip.confidence).astype(np.float32)
-            if mirror:
-                flow[..., 0] = -flow[..., 0]
+            flow = plan.cut_flow(clip.flow[window]).astype(np.float32)
+            confidence = plan.cut(clip.confidence[window]).astype(np.float32)
         return (
             as_tensor(images, device),
             map_tensor(maps, device),
