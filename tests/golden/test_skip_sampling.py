@@ -38,7 +38,8 @@ def _label(way: str, case: dict[str, Any]) -> str:
 
 def test_dense_windows(recorded: dict[str, list[dict[str, Any]]], parity: Parity) -> None:
     for case in recorded["dense"]:
-        frames, scales, history = case["tD"], case["n_scales_temporal"], []
+        frames, scales = case["tD"], case["n_scales_temporal"]
+        history: list[int] = []
         for step in case["steps"]:
             first, last = step["new"]
             history += range(first, last + 1)

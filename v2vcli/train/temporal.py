@@ -1,8 +1,9 @@
 """Which frames the temporal discriminators are shown: windows of K painted frames at several frame rates.
 
 D_V at temporal scale s sees K frames spaced K^s apart and the flows between them (Wang et al. 2018, the temporally
-multi-scale video discriminator). A clip is painted in chunks, so a window reaches back into earlier ones. What they left is a value: it goes
-into `TemporalSampling.windows` and comes out again, detached; gradients reach frames of the newest chunk alone.
+multi-scale video discriminator). A clip is painted in chunks, so a window reaches back into earlier ones. What they
+left is a value: it goes into `TemporalSampling.windows` and comes out again, detached; gradients reach frames of the
+newest chunk alone.
 
 Peculiar:
 - two ways to choose. *Dense* (the default): every scale looks back from the newest frame, then from K frames earlier,
