@@ -1,9 +1,9 @@
-"""Optical flow for measuring: OpenCV's DIS, its warp, and which of its vectors deserve trust.
+"""Optical flow between frames: OpenCV's DIS, its warp, and which of its vectors deserve trust.
 
 Flow lives on the grid of the current frame and says where to read in the previous one, in pixels:
-``warped(x, y) = previous(x + u, y + v)``. Measuring wants an estimator that does not change with a download: DIS
-(Kroeger et al. 2016) ships inside OpenCV, runs on a CPU, and its weak spots (thin objects, flat areas) are masked out
-below rather than trusted.
+``warped(x, y) = previous(x + u, y + v)``. Label maps are smoothed along it and flicker is measured along it: both want
+an estimator that does not change with a download. DIS (Kroeger et al. 2016) ships inside OpenCV, runs on a CPU, and its
+weak spots (thin objects, flat areas) are masked out below rather than trusted.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from v2vcli.evaluation.registry import Image
-
+Image = NDArray[np.uint8]
 Flow = NDArray[np.float32]
 """(H, W, 2): u (to the right) and v (down), in pixels."""
 
