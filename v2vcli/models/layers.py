@@ -72,13 +72,21 @@ class ResidualBlock(nn.Module):
         return out
 
 
-def encoder(inputs: int, width: int, downsamplings: int, blocks: int, norm: Norm, kernel: int = 7) -> nn.Sequential:
-    """Outer convolution, `downsamplings` halvings (each doubles the width), `blocks` residual blocks."""
-    widths = [width * 2**level for level in range(downsamplings + 1)]
-    layers = [*outer_conv(inputs, width, kernel), normalisation(norm, width), nn.ReLU(inplace=True)]
-    for before, after in pairwise(widths):
+def widths(width: int, downsamplings: int, cap: int | None = None) -> list[int]:
+    """Channels at full resolution and after each of the halvings, which double them up to `cap`."""
+    doubled = [width * 2**level for level in range(downsamplings + 1)]
+    return doubled if cap is None else [min(each, cap) for each in doubled]
+
+
+def encoder(
+    inputs: int, width: int, downsamplings: int, blocks: int, norm: Norm, kernel: int = 7, cap: int | None = None
+) -> nn.Sequential:
+    """Outer convolution, `downsamplings` halvings (each doubles the width, up to `cap`), `blocks` residual blocks."""
+    levels = widths(width, downsamplings, cap)
+    layers = [*outer_conv(inputs, levels[0], kernel), normalisation(norm, levels[0]), nn.ReLU(inplace=True)]
+    for before, after in pairwise(levels):
         layers += halve(before, after, norm)
-    return nn.Sequential(*layers, *residual_trunk(widths[-1], blocks, norm))
+    return nn.Sequential(*layers, *residual_trunk(levels[-1], blocks, norm))
 
 
 def residual_trunk(channels: int, blocks: int, norm: Norm) -> nn.Sequential:
@@ -86,11 +94,14 @@ def residual_trunk(channels: int, blocks: int, norm: Norm) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels, norm) for _ in range(blocks)))
 
 
-def decoder(width: int, downsamplings: int, norm: Norm) -> nn.Sequential:
-    """`downsamplings` doublings back to `width` channels at full resolution; features after a ReLU."""
+def decoder(width: int, downsamplings: int, norm: Norm, cap: int | None = None, extra: int = 0) -> nn.Sequential:
+    """`downsamplings` doublings back to `width` channels at full resolution; features after a ReLU.
+
+    The first doubling sees `extra` channels beside those that an `encoder` of the same widths gives.
+    """
     layers: list[nn.Module] = []
-    for level in range(downsamplings, 0, -1):
-        layers += double(width * 2**level, width * 2 ** (level - 1), norm)
+    for before, after in pairwise(reversed(widths(width, downsamplings, cap))):
+        layers += double(before + (0 if layers else extra), after, norm)
     return nn.Sequential(*layers)
 
 
