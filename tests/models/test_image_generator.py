@@ -69,7 +69,7 @@ def test_impossible_shapes_are_refused(wrong: dict[str, int]) -> None:
 def test_reference_names_are_one_for_each_tensor(features: int, enhancers: int) -> None:
     config = _generator(features, enhancers).config
     keys = image_generator_keys(config)
-    assert list(keys) == list(_generator(features, enhancers).state_dict())
+    assert set(keys) == set(_generator(features, enhancers).state_dict())
     assert len(set(keys.values())) == len(keys)
 
 
@@ -123,3 +123,16 @@ def test_feature_encoder_gives_each_instance_one_value() -> None:
     assert features.shape == (1, 3, 16, 16)
     assert features.abs().max() <= 1
     assert [len(features[0, channel].unique()) for channel in range(3)] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("enhancers", [0, 2])
+@torch.no_grad()
+def test_features_beside_the_map_are_more_channels_of_it(enhancers: int) -> None:
+    """pix2pixHD's own form: the plain network, which reads features where it reads the map."""
+    torch.manual_seed(0)
+    plain = ImageGenerator(ImageGeneratorConfig(8, 8, 1, 2, enhancers=enhancers))
+    beside = ImageGenerator(ImageGeneratorConfig(5, 8, 1, 2, enhancers=enhancers, features=3, features_within=False))
+    beside.load_state_dict(plain.state_dict())
+    maps, features = torch.rand(1, 5, 16, 24), torch.rand(1, 3, 16, 24)
+    assert torch.equal(beside(maps, features), plain(torch.cat((maps, features), 1)))
+    assert torch.equal(beside(maps), plain(torch.cat((maps, torch.zeros_like(features)), 1)))

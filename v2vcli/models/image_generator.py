@@ -9,7 +9,8 @@ It is pix2pixHD's (Wang et al., *High-Resolution Image Synthesis and Semantic Ma
   resolution; the image head stands behind the finest;
 - with `features` > 0, either of them *conditioned on features* z, an image of as many channels that says what the map
   does not (`v2vcli.models.feature_encoder` makes it from a frame): z is shown beside the map at the entrance, around
-  the trunk, at the entrance of the first enhancer's decoder and to the image head, pooled to the resolution there.
+  the trunk, at the entrance of the first enhancer's decoder and to the image head, pooled to the resolution there
+  (that is vid2vid's form; with `features_within` off it is pix2pixHD's own, where z only stands beside the map).
   Where no z is given, as in painting, where there is no frame to take it from, it is zero.
 
 Peculiar: the parts of the global generator carry the same names as the hallucination branch of the video generator
@@ -45,6 +46,7 @@ class ImageGeneratorConfig:
         enhancers: E, finer stages around the global generator; each doubles the resolution.
         enhancer_blocks: residual blocks of each enhancer.
         max_width: no layer is wider than this (1024 in vid2vid's copies of these networks); None = no limit.
+        features_within: z is shown inside the network, as in vid2vid; if not, beside the map alone, as in pix2pixHD.
     """
 
     map_channels: int
@@ -57,6 +59,7 @@ class ImageGeneratorConfig:
     enhancers: int = 0
     enhancer_blocks: int = 3
     max_width: int | None = None
+    features_within: bool = True
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -77,7 +80,17 @@ class ImageGeneratorConfig:
     @property
     def encoder_blocks(self) -> int:
         """Residual blocks in the map encoder; the rest are the trunk's."""
-        return 0 if self.features else self.blocks - self.blocks // 2
+        return 0 if self.inner_features else self.blocks - self.blocks // 2
+
+    @property
+    def inner_features(self) -> int:
+        """Channels of z that are shown inside the network."""
+        return self.features if self.features_within else 0
+
+    @property
+    def input_channels(self) -> int:
+        """Channels of the map, with those of z where they are as good as part of it."""
+        return self.map_channels + self.features - self.inner_features
 
 
 class Enhancer(nn.Module):
@@ -87,10 +100,10 @@ class Enhancer(nn.Module):
         super().__init__()
         c, width = config, config.width >> stage
         # features are shown at the entrance of the finest stage and in the middle of the coarsest
-        entering = c.features if stage == c.enhancers else 0
-        inside = c.features if stage == 1 else 0
+        entering = c.inner_features if stage == c.enhancers else 0
+        inside = c.inner_features if stage == 1 else 0
         deep = layers.widths(width, 1, c.max_width)[-1] + inside
-        self.map_encoder = layers.encoder(c.map_channels + entering, width, 1, 0, c.norm, c.kernel, c.max_width)
+        self.map_encoder = layers.encoder(c.input_channels + entering, width, 1, 0, c.norm, c.kernel, c.max_width)
         self.decoder = nn.Sequential(
             *layers.residual_trunk(deep, c.enhancer_blocks, c.norm),
             *layers.decoder(width, 1, c.norm, c.max_width, inside),
@@ -109,10 +122,10 @@ class ImageGenerator(nn.Module):
     def __init__(self, config: ImageGeneratorConfig) -> None:
         super().__init__()
         self.config = c = config
-        z, first = c.features, c.encoder_blocks
+        z, first = c.inner_features, c.encoder_blocks
         deep = layers.widths(c.width, c.downsamplings, c.max_width)[-1]
         self.map_encoder = layers.encoder(
-            c.map_channels + z, c.width, c.downsamplings, first, c.norm, c.kernel, c.max_width
+            c.input_channels + z, c.width, c.downsamplings, first, c.norm, c.kernel, c.max_width
         )
         self.trunk = layers.residual_trunk(deep + z, c.blocks - first, c.norm)
         self.decoder = layers.decoder(c.width, c.downsamplings, c.norm, c.max_width, 2 * z)
@@ -133,6 +146,8 @@ class ImageGenerator(nn.Module):
             raise ValueError("this image generator is not conditioned on features, and was given some")
         if features is None and c.features:
             features = maps.new_zeros(len(maps), c.features, *maps.shape[-2:])
+        if features is not None and not c.features_within:
+            maps, features = torch.cat((maps, features), 1), None
         # levels are numbered from the finest, 0; the global generator paints at level E and its trunk E + d
         shown = [] if features is None else pyramid(features, c.enhancers + c.downsamplings + 1)
 

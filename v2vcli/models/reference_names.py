@@ -80,11 +80,11 @@ def image_generator_layers(config: ImageGeneratorConfig) -> list[Layer]:
         network = ImageGenerator(config)
     d, n, enhancers = config.downsamplings, config.blocks, config.enhancers
     head = _Place("model", 4 + 6 * d + n)
-    if config.features:
+    if config.inner_features:
         head = _Place("model_final" if enhancers else "model_upsample_conv")
     elif enhancers:
         head = _Place(f"model{enhancers}_2", config.enhancer_blocks + 3)
-    if config.features:
+    if config.inner_features:
         places = {
             "map_encoder": _Place("model_downsample"),
             "trunk": _Place("model_resnet"),
