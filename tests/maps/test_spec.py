@@ -16,11 +16,11 @@ LABELS, EDGES, RGB = MapSpec("labels", CITYSCAPES19), MapSpec("edges"), MapSpec(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "depth"}, "'depth' is not one of labels, edges, rgb"),
+        ({"kind": "depth"}, "'depth' is not one of labels, edges, rgb, face, pose"),
         ({"kind": "labels"}, "'labels' needs a schema"),
         ({"kind": "rgb", "schema": CAMVID11}, "'rgb' has no schema"),
         ({"kind": "edges", "instance_edges": True}, "instance edges belong to label maps"),
-        ({"kind": "rgb", "edges": CannySettings()}, "Canny settings belong to edge maps"),
+        ({"kind": "rgb", "edges": CannySettings()}, "CannySettings belong to 'edges' maps, not to 'rgb'"),
     ],
 )
 def test_contradictions_are_refused(arguments, message):

@@ -108,7 +108,8 @@ def map_tensor(maps: Sequence[MapFrame], device: torch.device | str) -> Tensor:
 
     Returns:
         (N, C, H, W) float32 on `device`, C = `spec.channels`. Labels: one-hot in [0, 1], zero where an id has no plane
-        (void), then the instance edges if the spec has them. Edges: 0 or 1. rgb: [-1, 1].
+        (void), then the instance edges if the spec has them. Edges: 0 or 1. rgb: [-1, 1]. Faces: [0, 1]. Poses:
+        [-1, 1]; of DensePose's part number, 0..24, as well.
 
     Raises:
         InputError: No maps, mixed specs or sizes, or the spec wants instance edges and a map has no instances.
@@ -125,6 +126,13 @@ def map_tensor(maps: Sequence[MapFrame], device: torch.device | str) -> Tensor:
     array = torch.from_numpy(np.stack([m.array for m in maps])).to(device, non_blocking=True)
     if spec.kind == "rgb":
         return array.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1.0).contiguous()
+    if spec.kind == "face":
+        return array.permute(0, 3, 1, 2).to(torch.float32).div_(255).contiguous()
+    if spec.kind == "pose":
+        full = torch.full((spec.channels,), 255.0, device=array.device)
+        if spec.channels == 6:
+            full[2] = 24  # DensePose's parts
+        return (array.permute(0, 3, 1, 2) / full[:, None, None]).sub_(0.5).div_(0.5).contiguous()
     if spec.kind == "edges":
         return (array > 127).to(torch.float32).unsqueeze(1)
     schema = spec.label_schema

@@ -33,6 +33,7 @@ __all__ = [
     "LabelSchema",
     "find_schema",
     "load_schema",
+    "numbered_schema",
 ]
 
 # id, train id (None: void), name, colour
@@ -154,6 +155,21 @@ def find_schema(name: str) -> LabelSchema:
     if path.suffix == ".json":
         return load_schema(path)
     raise UsageError(f"no label schema is called '{name}'; there are {', '.join(SCHEMAS)}, or give a schema.json file")
+
+
+def numbered_schema(planes: int) -> LabelSchema:
+    """A schema for labels of which nothing is known but their number: ``label 0``, ``label 1``, ...
+
+    Each has a colour of its own, made as Pascal VOC makes them, from the bits of the number.
+    """
+
+    def channel(number: int, first: int) -> int:
+        return sum((number >> (3 * bit + first) & 1) << (7 - bit) for bit in range(8))
+
+    classes = (
+        LabelClass(f"label {n}", n, (channel(n + 1, 0), channel(n + 1, 1), channel(n + 1, 2))) for n in range(planes)
+    )
+    return LabelSchema(f"labels{planes}", tuple(classes))
 
 
 def load_schema(path: Path) -> LabelSchema:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError, SchemaMismatch, UsageError
+from v2vcli.maps.keypoints import FACE_CURVES, FaceSettings, PoseSettings
 from v2vcli.maps.label_schema import LabelSchema
 
-MapKind: TypeAlias = Literal["labels", "edges", "rgb"]
+MapKind: TypeAlias = Literal["labels", "edges", "rgb", "face", "pose"]
+DRAWN_KINDS: Final = ("face", "pose")
+"""Kinds that are drawn from keypoints (`maps.face`, `maps.pose`): no file holds such maps yet."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,21 @@ class CannySettings:
             raise UsageError(f"Canny low {self.low} is above high {self.high}; swap them")
 
 
+_SETTINGS: Final[dict[str, Any]] = {"edges": CannySettings, "face": FaceSettings, "pose": PoseSettings}
+"""Kinds of maps that can be made in more than one way, and the field of `MapSpec` that says how."""
+
+
 @dataclass(frozen=True)
 class MapSpec:
     """What a model paints from.
 
     Attributes:
-        kind: `labels`, `edges` or `rgb`.
+        kind: `labels`, `edges`, `rgb`, `face` or `pose`.
         schema: The label schema; for labels only, and then required.
         instance_edges: Whether a plane with the edges of the instances follows the label planes.
         edges: How edge maps are made; for edges only, default settings where None is given.
+        face: How face maps are drawn; for faces only, default settings where None is given.
+        pose: How pose maps are drawn; for poses only, default settings where None is given.
 
     Raises:
         UsageError: The fields contradict each other.
@@ -81,6 +90,8 @@ class MapSpec:
     schema: LabelSchema | None = None
     instance_edges: bool = False
     edges: CannySettings | None = None
+    face: FaceSettings | None = None
+    pose: PoseSettings | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(MapKind):
@@ -91,16 +102,25 @@ class MapSpec:
             )
         if self.instance_edges and self.kind != "labels":
             raise UsageError(f"instance edges belong to label maps, not to '{self.kind}' maps")
-        if self.kind == "edges" and self.edges is None:
-            object.__setattr__(self, "edges", CannySettings())
-        if self.kind != "edges" and self.edges is not None:
-            raise UsageError(f"Canny settings belong to edge maps, not to '{self.kind}' maps")
+        for name, kind in _SETTINGS.items():
+            if self.kind == name and getattr(self, name) is None:
+                object.__setattr__(self, name, kind())
+            if self.kind != name and getattr(self, name) is not None:
+                raise UsageError(f"{kind.__name__} belong to '{name}' maps, not to '{self.kind}' maps")
 
     @property
     def channels(self) -> int:
-        """Channels of what `conditioning.map_tensor` makes: label planes (+1 with instance edges), 1, or 3."""
+        """Channels of what `conditioning.map_tensor` makes.
+
+        Label planes (+1 with instance edges); 1 for edges, 3 for rgb; 15 for faces, or 1 without distances; 3 for
+        poses, or 6 with DensePose.
+        """
         if self.kind == "labels":
             return self.label_schema.planes + self.instance_edges
+        if self.face is not None:
+            return 1 + len(FACE_CURVES) * self.face.distances
+        if self.pose is not None:
+            return 6 if self.pose.densepose else 3
         return 1 if self.kind == "edges" else 3
 
     @property
@@ -116,12 +136,15 @@ class MapSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain types, for JSON."""
-        return {
+        plain = {
             "kind": self.kind,
             "schema": self.schema.as_dict() if self.schema else None,
             "instance_edges": self.instance_edges,
             "edges": asdict(self.edges) if self.edges else None,
         }
+        if settings := self.face or self.pose:
+            plain[self.kind] = asdict(settings)
+        return plain
 
     @classmethod
     def from_dict(cls, data: object, where: str = "map spec") -> MapSpec:
@@ -134,15 +157,15 @@ class MapSpec:
             raise InputError(f"{where} is not an object with a 'kind'; write it anew")
         if surplus := sorted(set(data) - {f.name for f in fields(cls)}):
             raise InputError(f"{where}: unknown key {', '.join(surplus)}; was it written by a newer v2v?")
-        schema, edges = data.get("schema"), data.get("edges")
+        schema = data.get("schema")
         try:
             return cls(
                 kind=data["kind"],
                 schema=None if schema is None else LabelSchema.from_dict(schema, f"{where}: schema"),
                 instance_edges=bool(data.get("instance_edges", False)),
-                edges=None if edges is None else CannySettings(**edges),
+                **{name: kind(**data[name]) for name, kind in _SETTINGS.items() if data.get(name) is not None},
             )
-        except (TypeError, UsageError) as e:  # TypeError: a surplus or missing Canny setting
+        except (TypeError, UsageError) as e:  # TypeError: a surplus setting, or none at all
             raise InputError(f"{where}: {e}") from e
 
     def to_json(self) -> str:
@@ -169,8 +192,10 @@ class MapFrame:
 
     Attributes:
         spec: Kind and schema.
-        array: labels (H, W) uint8 ids; edges (H, W) uint8, 0 or 255; rgb (H, W, 3) uint8.
-        instances: (H, W) int32 ids that differ wherever objects differ, or None; labels only.
+        array: labels (H, W) uint8 ids; edges (H, W) uint8, 0 or 255; rgb (H, W, 3) uint8; face and pose (H, W, C)
+            uint8, C = `spec.channels`.
+        instances: (H, W) int32 ids that differ wherever objects differ (of a face: its parts), or None; labels and
+            faces only.
 
     Raises:
         InputError: Shape or type does not fit the kind.
@@ -181,17 +206,19 @@ class MapFrame:
     instances: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
-        shape = "(H, W, 3)" if self.spec.kind == "rgb" else "(H, W)"
-        fits = self.array.ndim == 3 and self.array.shape[2] == 3 if self.spec.kind == "rgb" else self.array.ndim == 2
-        if self.array.dtype != np.uint8 or not fits or 0 in self.array.shape:
+        planes = () if self.spec.kind in ("labels", "edges") else (self.spec.channels,)
+        if self.array.dtype != np.uint8 or self.array.shape[2:] != planes or 0 in self.array.shape[:2]:
+            shape = f"(H, W, {planes[0]})" if planes else "(H, W)"
             raise InputError(
                 f"a '{self.spec.kind}' map is {shape} uint8, not {self.array.shape} {self.array.dtype}; check its maker"
             )
         if self.instances is not None and (
-            self.spec.kind != "labels" or self.instances.dtype != np.int32 or self.instances.shape != self.array.shape
+            self.spec.kind not in ("labels", "face")
+            or self.instances.dtype != np.int32
+            or self.instances.shape != self.array.shape[:2]
         ):
             raise InputError(
-                f"instances are (H, W) int32 beside a label map of the same size, not {self.instances.shape} "
+                f"instances are (H, W) int32 beside a label or face map of the same size, not {self.instances.shape} "
                 f"{self.instances.dtype} beside a '{self.spec.kind}' map of {self.array.shape}; check its maker"
             )
 
@@ -203,30 +230,48 @@ class MapFrame:
     def resized(self, width: int, height: int) -> MapFrame:
         """Bring the map to another size.
 
-        Labels and instances take the nearest pixel (centre-aligned), rgb is averaged over areas. Edges stay thin lines:
-        when shrinking, a pixel is an edge where a one-pixel line crosses its area (nearest would drop most of them).
+        Labels, poses and instances take the nearest pixel (centre-aligned), rgb is averaged over areas, faces are
+        interpolated (over areas of twice the new pixel when shrinking). Edges stay thin lines: when shrinking, a pixel
+        is an edge where a one-pixel line crosses its area (nearest would drop most of them).
         """
         if (width, height) == self.size:
             return self
         if width < 1 or height < 1:
             raise UsageError(f"a map cannot be resized to {width}x{height}; give a size of at least 1x1")
-        if self.spec.kind == "labels":
-            rows, columns = _nearest(self.array.shape[0], height)[:, None], _nearest(self.array.shape[1], width)
-            instances = None if self.instances is None else self.instances[rows, columns]
+        rows, columns = _nearest(self.array.shape[0], height)[:, None], _nearest(self.array.shape[1], width)
+        instances = None if self.instances is None else self.instances[rows, columns]
+        if self.spec.kind in ("labels", "pose"):
             return MapFrame(self.spec, self.array[rows, columns], instances)
+        if self.spec.kind == "face":
+            return MapFrame(self.spec, _interpolated(self.array, width, height), instances)
         if self.spec.kind == "edges":
             return MapFrame(self.spec, _resized_edges(self.array, width, height))
         return MapFrame(self.spec, resize_image(self.array, width, height))
 
     def picture(self) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB to look at: colourised labels, white on black edges, rgb as it is.
+        """(H, W, 3) uint8 RGB to look at.
+
+        Colourised labels, white on black edges (of a face: on blue that fades with the distance), rgb and skeletons as
+        they are (on DensePose, darkened).
 
         Raises:
             SchemaMismatch: A label map has ids that its schema does not know.
         """
         if self.spec.kind == "labels":
             return self.spec.label_schema.colourise(self.array)
-        return np.repeat(self.array[..., None], 3, axis=2) if self.spec.kind == "edges" else self.array
+        if self.spec.kind == "edges":
+            return np.repeat(self.array[..., None], 3, axis=2)
+        if self.spec.kind == "face":
+            picture = np.repeat(self.array[..., :1], 3, axis=2)
+            if self.spec.channels > 1:
+                glow = 160 - np.minimum(self.array[..., 1:].min(axis=2), 32) * np.uint8(5)
+                picture[..., 2] = np.maximum(picture[..., 2], glow)
+            return picture
+        if self.spec.channels == 6:
+            skeleton, surface = self.array[..., 3:], self.array[..., :3] // 2
+            surface[..., 2] *= 10  # a part number, 24 at most
+            return np.where(skeleton.any(axis=2, keepdims=True), skeleton, surface)
+        return self.array
 
 
 def resize_image(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -238,6 +283,17 @@ def resize_image(image: NDArray[np.uint8], width: int, height: int) -> NDArray[n
     shrinks = width <= image.shape[1] and height <= image.shape[0]
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.asarray(resized, np.uint8)
+
+
+def _interpolated(planes: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Resize (H, W, C) bilinearly, as Pillow does: over areas of twice the new pixel when shrinking."""
+    from PIL import Image
+
+    resized = [
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
+        for plane in np.moveaxis(planes, 2, 0)
+    ]
+    return np.stack(resized, axis=2)
 
 
 def _nearest(source: int, target: int) -> NDArray[np.intp]:
