@@ -1,31 +1,62 @@
-"""The loss terms of vid2vid training, each a plain function of tensors.
+"""The loss terms of vid2vid training, each a plain function of tensors. How they add up: `v2vcli.train.objectives`.
 
-Sources: Wang et al. 2018 (vid2vid), section 3.3 and the losses L_I, L_V, L_W; Mao et al. 2017 (LSGAN); Wang et al.
-2018 (pix2pixHD) for feature matching. All masked means divide by the number of *all* elements.
+Sources: Wang et al. 2018 (vid2vid), section 3.3 and the losses L_I, L_V, L_W; Mao et al. 2017 (LSGAN); Lim & Ye 2017
+(hinge); Wang et al. 2018 (pix2pixHD) for feature matching. All masked means divide by the number of *all* elements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from v2vcli.models.segmenter import Segmenter
+from v2vcli.models.discriminators import Activations, predictions
 from v2vcli.models.warp import warp
-
-Activations = Sequence[Sequence[Tensor]]
-"""What a `MultiScaleDiscriminator` returns: per resolution, per layer, the last layer being the prediction."""
 
 
 def lsgan(activations: Activations, target: float) -> Tensor:
     """Least-squares GAN loss: mean squared distance of the predictions to `target`, summed over resolutions."""
-    return torch.stack([(scale[-1] - target).square().mean() for scale in activations]).sum()
+    return torch.stack([(each - target).square().mean() for each in predictions(activations)]).sum()
 
 
-def feature_matching(fake: Activations, real: Activations) -> Tensor:
-    """Mean absolute distance of the discriminator's activations, averaged over resolutions, 4 / layers each layer."""
+def hinge(activations: Activations, sign: float) -> Tensor:
+    """Hinge GAN loss of a discriminator, mean max(0, 1 - sign D), summed over resolutions; sign 1 real, -1 fake."""
+    return torch.stack([F.relu(1 - sign * each).mean() for each in predictions(activations)]).sum()
+
+
+@dataclass(frozen=True)
+class GanForm:
+    """One form of the GAN game: what the discriminator pays on real and on fake pictures, and what the painter pays."""
+
+    real: Callable[[Activations], Tensor]
+    fake: Callable[[Activations], Tensor]
+    painter: Callable[[Activations], Tensor]
+
+
+LSGAN = GanForm(lambda seen: lsgan(seen, 1.0), lambda seen: lsgan(seen, 0.0), lambda seen: lsgan(seen, 1.0))
+"""The paper's: real is 1, fake is 0, and the painter wants its own called 1."""
+HINGE = GanForm(
+    lambda seen: hinge(seen, 1.0),
+    lambda seen: hinge(seen, -1.0),
+    lambda seen: -torch.stack([each.mean() for each in predictions(seen)]).sum(),
+)
+"""The discriminator is content beyond +1 and -1; the painter is never content."""
+GAN_FORMS: Mapping[str, GanForm] = {"lsgan": LSGAN, "hinge": HINGE}
+"""By the name a recipe gives it."""
+
+
+def feature_matching(fake: Activations, real: Activations, resolutions: int | None = None) -> Tensor:
+    """Mean absolute distance of the discriminator's activations, 4 / layers each layer, predictions left out.
+
+    Args:
+        fake: of the painting; gradients pass.
+        real: of the real picture; detached.
+        resolutions: what the sum over resolutions is divided by, if not by their number: the face discriminator has
+            fewer than the image discriminator but shares its divisor.
+    """
     total = torch.stack(
         [
             F.l1_loss(a, b.detach()) * (4.0 / (len(scale_fake) - 1))
@@ -33,7 +64,7 @@ def feature_matching(fake: Activations, real: Activations) -> Tensor:
             for a, b in zip(scale_fake[:-1], scale_real[:-1], strict=True)
         ]
     )
-    return total.sum() / len(fake)
+    return total.sum() / (resolutions or len(fake))
 
 
 def gradient_loss(fake: Tensor, real: Tensor) -> Tensor:
@@ -58,24 +89,9 @@ def frame_warp_loss(frame: Tensor, before: Tensor, teacher: Tensor, confidence: 
     return ((frame - warp(before, teacher).detach()).abs() * confidence).mean()
 
 
-class PerceptualLoss:
-    """Distance of two pictures in the frozen encoder of our own street segmenter.
-
-    It stands where VGG-19 stands in the paper, for machines on which VGG's weights are not to be had.
-    """
-
-    def __init__(self, network: Segmenter, levels: int = 4) -> None:
-        """Freeze `network`; compare its first `levels` encoder stages."""
-        self.network = network.eval().requires_grad_(False)
-        self.levels = levels
-
-    def __call__(self, fake: Tensor, real: Tensor) -> Tensor:
-        """Mean over stages of the mean absolute distance, each stage in units of its real activations' mean."""
-        with torch.no_grad():
-            wanted = self.network.features(real)[: self.levels]
-        found = self.network.features(fake)[: self.levels]
-        terms = [F.l1_loss(a, b) / (b.mean() + 1e-3) for a, b in zip(found, wanted, strict=True)]
-        return torch.stack(terms).mean()
+def mask_loss(mask: Tensor, confidence: Tensor) -> Tensor:
+    """The mask regulariser: where the teacher is to be believed, warp (m towards 0) rather than paint anew."""
+    return (mask * confidence).abs().mean()
 
 
 def grouped_cross_entropy(logits: Tensor, ids: Tensor, groups: Tensor, weights: Tensor) -> Tensor:

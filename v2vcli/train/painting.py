@@ -11,7 +11,7 @@ Peculiar:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,17 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from v2vcli.maps.spec import MapSpec
-from v2vcli.models.catalog import find_model
-from v2vcli.models.checkpoint import ModelInfo, load_model, read_info, save_model
+from v2vcli.models.checkpoint import ModelInfo, read_info, save_model
 from v2vcli.models.discriminators import DiscriminatorConfig, MultiScaleDiscriminator, image_input, temporal_input
 from v2vcli.models.generator import GeneratorConfig, PastFrames, StepOutput, Vid2VidGenerator
 from v2vcli.models.image_generator import ImageGenerator, ImageGeneratorConfig
-from v2vcli.models.segmenter import Segmenter
 from v2vcli.train import losses
 from v2vcli.train.batches import ClipBatch, Sampler
-from v2vcli.train.losses import PerceptualLoss
+from v2vcli.train.perceptual import Perceptual, perceptual_loss
 from v2vcli.train.recipe import DiscriminatorRecipe, Recipe, StageRecipe
 from v2vcli.train.task import Average, Scalars, start_from
+from v2vcli.train.temporal import frames_before
 
 BETAS = (0.5, 0.999)
 K = 3
@@ -91,10 +90,15 @@ class _Painting:
     ) -> None:
         self.recipe, self.stage, self.sampler, self.spec, self.device = recipe, stage, sampler, spec, device
         self.weights = recipe.losses
-        self.perceptual: PerceptualLoss | None = None
+        self.form = losses.GAN_FORMS[self.weights.form]
+        self.perceptual: Perceptual | None = None
         if self.weights.perceptual > 0 and self.weights.perceptual_model is not None:
-            _, networks = load_model(find_model(self.weights.perceptual_model))
-            self.perceptual = PerceptualLoss(cast(Segmenter, networks["segmenter"]).to(device))
+            self.perceptual = perceptual_loss(
+                self.weights.perceptual_model,
+                fallback=self.weights.perceptual_fallback,
+                normalised=self.weights.imagenet_input,
+                device=device,
+            )
         self.judge = discriminator(recipe.discriminator, spec.channels + 3).to(device)
         self.modules: dict[str, nn.Module] = {"judge": self.judge}
         self.averages: dict[str, Average] = {}
@@ -136,10 +140,10 @@ class _Painting:
         seen = self.judge(torch.cat((image_input(maps_fake, fake.detach()), image_input(maps, real))))
         seen_fake = [[layer[: len(fake)] for layer in scale] for scale in seen]
         seen_real = [[layer[len(fake) :] for layer in scale] for scale in seen]
-        objective = 0.5 * (losses.lsgan(seen_fake, 0.0) + losses.lsgan(seen_real, 1.0))
+        objective = 0.5 * (self.form.fake(seen_fake) + self.form.real(seen_real))
         judged = self.judge(image_input(maps_fake, fake))
         matched = [[layer.repeat(copies, 1, 1, 1) for layer in scale] for scale in seen_real]
-        terms["gan"] = w.gan * losses.lsgan(judged, 1.0)
+        terms["gan"] = w.gan * self.form.painter(judged)
         terms["feature"] = w.feature_matching * losses.feature_matching(judged, matched)
         return terms, objective
 
@@ -275,9 +279,7 @@ class VideoTask(_Painting):
         w = self.weights
         # the hallucinated frame is judged beside the blended one, else warping excuses it from learning to draw
         terms, objective = self._judged(maps_flat, torch.cat((frames, raw)), real_flat)
-        painted_before = torch.cat((before[:, -1:], frames.unflatten(0, real.shape[:2])[:, :-1].detach()), 1).flatten(
-            0, 1
-        )
+        painted_before = frames_before(frames.unflatten(0, real.shape[:2]), before[:, -1]).flatten(0, 1)
         terms["flow"] = w.flow * losses.flow_loss(flow, teacher, confidence)
         terms["flow_warp"] = w.flow_warp * losses.flow_warp_loss(flow, real_flat, real_before, confidence)
         terms["frame_warp"] = w.frame_warp * losses.frame_warp_loss(frames, painted_before, teacher, confidence)
@@ -303,10 +305,10 @@ class VideoTask(_Painting):
             return torch.cat([temporal_input(frames[:, t : t + K], flow[:, t + 1 : t + K]) for t in starts])
 
         seen_fake, seen_real = self.temporal_judge(windows(frames_BT3HW.detach())), self.temporal_judge(windows(real))
-        objectives["temporal_judge"] = 0.5 * (losses.lsgan(seen_fake, 0.0) + losses.lsgan(seen_real, 1.0))
+        objectives["temporal_judge"] = 0.5 * (self.form.fake(seen_fake) + self.form.real(seen_real))
         judged = self.temporal_judge(windows(frames_BT3HW))
         return {
-            "temporal_gan": self.weights.temporal * losses.lsgan(judged, 1.0),
+            "temporal_gan": self.weights.temporal * self.form.painter(judged),
             "temporal_feature": self.weights.temporal
             * self.weights.feature_matching
             * losses.feature_matching(judged, seen_real),

@@ -98,12 +98,20 @@ class DataRecipe(_Table):
 
 
 class LossRecipe(_Table):
-    """Weights of the loss terms; see `v2vcli.train.losses` for each."""
+    """Weights of the loss terms; see `v2vcli.train.losses` for each.
 
+    ``form`` is that of the GAN. ``perceptual_model`` is ``"vgg19"`` or a segmenter, by name or path;
+    ``perceptual_fallback`` the segmenter to take where VGG-19's weights are not to be had: without it that is an error.
+    ``imagenet_input = false`` feeds VGG as the reference does, see `v2vcli.train.perceptual`.
+    """
+
+    form: Literal["lsgan", "hinge"] = "lsgan"
     gan: Weight = 1.0
     feature_matching: Weight = 10.0
     perceptual: Weight = 0.0
     perceptual_model: str | None = None
+    perceptual_fallback: str | None = None
+    imagenet_input: bool = True
     pixel: Weight = 0.0
     gradient: Weight = 0.0
     flow: Weight = 10.0
@@ -114,7 +122,7 @@ class LossRecipe(_Table):
     @model_validator(mode="after")
     def _perceptual_has_a_model(self) -> Self:
         if self.perceptual > 0 and self.perceptual_model is None:
-            raise ValueError("perceptual needs a perceptual_model: a segmenter, by name or path")
+            raise ValueError('perceptual needs a perceptual_model: "vgg19", or a segmenter by name or path')
         return self
 
 

@@ -1,0 +1,229 @@
+"""What is minimised: how the terms of `v2vcli.train.losses` add up for the painter and for each discriminator.
+
+The painter minimises L_I + L_V + lambda_W L_W of the paper, plus feature matching and perceptual terms:
+
+    total(image.terms, motion_terms(...), *(each.terms for each in temporal), face.terms)
+
+and every discriminator the `Judged.objective` of its own. Plain functions of tensors and discriminators: which
+frames, which optimiser and which step is the trainer's business.
+
+Peculiar (all as the reference, whose recorded sums and gradients these functions reproduce):
+- the hallucinated frame is judged beside the blended one, the two summed and the real frame counted once for each,
+  or warping would excuse the painter from learning to draw;
+- a discriminator's terms are the sum over resolutions, not their mean, so more resolutions weigh more;
+- a face counts twice, and its feature matching is divided by the image discriminator's resolutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import torch
+from torch import Tensor
+
+from v2vcli.models.discriminators import Activations, MultiScaleDiscriminator, image_input, temporal_input
+from v2vcli.train import losses
+from v2vcli.train.face_region import FaceRegion
+from v2vcli.train.losses import LSGAN, GanForm
+from v2vcli.train.perceptual import Perceptual
+from v2vcli.train.temporal import TemporalWindows
+
+Terms = dict[str, Tensor]
+"""The painter's terms by name, weighted: they are logged one by one and add up to its objective."""
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weight of each term; the defaults are the paper's (lambda_FM, lambda_VGG, lambda_W all 10).
+
+    ``mask`` is 1 in the reference where a clip starts from nothing (poses), else 0. ``temporal`` and ``face`` multiply
+    both terms, GAN and feature matching, of their discriminators.
+    """
+
+    gan: float = 1.0
+    feature_matching: float = 10.0
+    perceptual: float = 10.0
+    flow: float = 10.0
+    flow_warp: float = 10.0
+    frame_warp: float = 10.0
+    mask: float = 0.0
+    temporal: float = 1.0
+    face: float = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What comes of showing a discriminator paintings beside the real thing.
+
+    Attributes:
+        terms: the painter's, weighted.
+        real: what the discriminator pays for the real ones.
+        fake: and for the paintings; these two have gradients for the discriminator alone.
+    """
+
+    terms: Terms
+    real: Tensor
+    fake: Tensor
+
+    @property
+    def objective(self) -> Tensor:
+        """What the discriminator minimises."""
+        return 0.5 * (self.fake + self.real)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A discriminator, and how it is asked.
+
+    Attributes:
+        network: from its input to its activations.
+        form: of the GAN.
+        joined: show real and fake in one forward pass. Faster; the same numbers only where norms are per frame, since
+            statistics of a batch would mix the two.
+        resolutions: divisor of feature matching, where not the network's own number of resolutions.
+    """
+
+    network: Callable[[Tensor], Activations]
+    form: GanForm = LSGAN
+    joined: bool = False
+    resolutions: int | None = None
+
+    @classmethod
+    def of(cls, network: MultiScaleDiscriminator, form: GanForm = LSGAN, *, resolutions: int | None = None) -> Judge:
+        """One that joins passes where its norms allow it."""
+        return cls(network, form, network.config.per_frame, resolutions)
+
+    def __call__(self, name: str, fakes: Sequence[Tensor], real: Tensor, gan: float, matching: float) -> Judged:
+        """Judge one or more paintings of the same thing, and sum over them.
+
+        Args:
+            name: prefix of the terms.
+            fakes: inputs of the network that hold paintings.
+            real: the input that holds what they should have been.
+            gan: weight of the GAN term.
+            matching: weight of feature matching.
+        """
+        seen_real, *seen = self._activations([real, *(fake.detach() for fake in fakes)])
+        fooled = self._activations(fakes)
+        terms = {f"{name}gan": gan * _sum(self.form.painter(each) for each in fooled)}
+        if matching > 0:
+            distances = [losses.feature_matching(each, seen_real, self.resolutions) for each in fooled]
+            terms[f"{name}feature_matching"] = matching * _sum(distances)
+        # nothing but the paintings differs, so the real ones need to be seen once to be counted for each
+        return Judged(terms, len(fakes) * self.form.real(seen_real), _sum(self.form.fake(each) for each in seen))
+
+    def _activations(self, inputs: Sequence[Tensor]) -> list[Activations]:
+        """Of each input by itself, in one pass or several."""
+        if not self.joined:
+            return [self.network(each) for each in inputs]
+        together = self.network(torch.cat(list(inputs)))
+        bounds = accumulate((len(each) for each in inputs), initial=0)
+        return [[[layer[start:end] for layer in scale] for scale in together] for start, end in pairwise(bounds)]
+
+
+def image_terms(
+    judge: Judge,
+    maps_NCHW: Tensor,
+    paintings: Sequence[Tensor],
+    real_N3HW: Tensor,
+    weights: LossWeights,
+    perceptual: Perceptual | None = None,
+) -> Judged:
+    """L_I: each frame with its map, as ``gan``, ``feature_matching`` and ``perceptual``.
+
+    Args:
+        judge: D_I.
+        maps_NCHW: one map a frame.
+        paintings: (N, 3, H, W) each: the painted frames, and those hallucinated before blending.
+        real_N3HW: what they should have been.
+        weights: of the terms.
+        perceptual: the perceptual loss, if there is one.
+    """
+    judged = judge(
+        "",
+        [image_input(maps_NCHW, painting) for painting in paintings],
+        image_input(maps_NCHW, real_N3HW),
+        weights.gan,
+        weights.feature_matching,
+    )
+    if perceptual is not None and weights.perceptual > 0:
+        distance = perceptual(torch.cat(list(paintings)), real_N3HW)  # a mean over paintings: a sum is wanted
+        judged.terms["perceptual"] = weights.perceptual * len(paintings) * distance
+    return judged
+
+
+def face_terms(
+    judge: Judge,
+    maps_NCHW: Tensor,
+    frame_N3HW: Tensor,
+    real_N3HW: Tensor,
+    region: FaceRegion | None,
+    weights: LossWeights,
+) -> Judged | None:
+    """The face once more by itself, as ``face_gan`` and ``face_feature_matching``; None where no face was found.
+
+    The discriminator is `DiscriminatorConfig.for_faces`; ``Judge.resolutions`` should be the image discriminator's.
+    """
+    if region is None:
+        return None
+    fake, real = (region.crop(image_input(maps_NCHW, images)) for images in (frame_N3HW, real_N3HW))
+    return judge("face_", [fake], real, weights.face * weights.gan, weights.face * weights.feature_matching)
+
+
+def temporal_terms(judge: Judge, shown: TemporalWindows, weights: LossWeights, scale: int = 0) -> Judged:
+    """L_V at one temporal scale: K frames and the flow between them, as ``temporalS_gan`` and so on."""
+    fake, real = (temporal_input(frames, shown.flow_NK2HW) for frames in (shown.fake_NK3HW, shown.real_NK3HW))
+    gan, matching = weights.temporal * weights.gan, weights.temporal * weights.feature_matching
+    return judge(f"temporal{scale}_", [fake], real, gan, matching)
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """N painted frames with everything their motion is judged by, clips and time flattened into N.
+
+    Attributes:
+        frame: painted, (N, 3, H, W).
+        before: the painted frame before each, see `v2vcli.train.temporal.frames_before`.
+        real: what `frame` should have been.
+        real_before: the real frame before each.
+        teacher: flow to the frame before, (N, 2, H, W) pixels.
+        confidence: where the teacher is to be believed, (N, 1, H, W) in [0, 1].
+        flow: painted, None where the generator has no flow.
+        mask: painted occlusion mask, (N, 1, H, W), None likewise.
+    """
+
+    frame: Tensor
+    before: Tensor
+    real: Tensor
+    real_before: Tensor
+    teacher: Tensor
+    confidence: Tensor
+    flow: Tensor | None = None
+    mask: Tensor | None = None
+
+
+def motion_terms(motion: Motion, weights: LossWeights, spatial_scales: int = 1) -> Terms:
+    """L_W and its kin: ``flow``, ``flow_warp``, ``frame_warp``, ``mask``.
+
+    Flow is in pixels of the finest scale, so its error is divided by 2 for each of the generator's `spatial_scales`
+    after the first.
+    """
+    m, terms = motion, {}
+    if m.flow is not None:
+        terms["flow"] = weights.flow * losses.flow_loss(m.flow, m.teacher, m.confidence) / 2 ** (spatial_scales - 1)
+        terms["flow_warp"] = weights.flow_warp * losses.flow_warp_loss(m.flow, m.real, m.real_before, m.confidence)
+    terms["frame_warp"] = weights.frame_warp * losses.frame_warp_loss(m.frame, m.before, m.teacher, m.confidence)
+    if m.mask is not None and weights.mask > 0:
+        terms["mask"] = weights.mask * losses.mask_loss(m.mask, m.confidence)
+    return terms
+
+
+def total(*terms: Terms) -> Tensor:
+    """The painter's objective: the plain sum of all terms."""
+    return _sum(term for each in terms for term in each.values())
+
+
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(terms)).sum()
