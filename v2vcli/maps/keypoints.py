@@ -187,9 +187,8 @@ def from_coco17(keypoints: NDArray[Any]) -> Points:
     people = np.zeros((len(coco), PERSON_POINTS, 3))
     for target, source in (_FROM_COCO17 | _FROM_COCO17_LEGS).items():
         people[:, target] = coco[:, source]
-    for target, left, right in ((1, 5, 6), (8, 11, 12)):
-        people[:, target, :2] = (coco[:, left, :2] + coco[:, right, :2]) / 2
-        people[:, target, 2] = np.minimum(coco[:, left, 2], coco[:, right, 2])
+    people[:, 1] = _between(coco[:, 5], coco[:, 6])
+    people[:, 8] = _between(coco[:, 11], coco[:, 12])
     return people
 
 
@@ -206,8 +205,7 @@ def from_body18(keypoints: NDArray[Any]) -> Points:
     people = np.zeros((len(body), PERSON_POINTS, 3))
     for target, source in _FROM_BODY18.items():
         people[:, target] = body[:, source]
-    people[:, 8, :2] = (body[:, 8, :2] + body[:, 11, :2]) / 2
-    people[:, 8, 2] = np.minimum(body[:, 8, 2], body[:, 11, 2])
+    people[:, 8] = _between(body[:, 8], body[:, 11])
     return people
 
 
@@ -231,6 +229,13 @@ def checked_landmarks(landmarks: NDArray[Any]) -> Points:
         raise InputError(f"a face has (68, 2) landmarks, not {points.shape}; give x and y of the iBUG 68")
     _require_near(points, "a landmark")
     return points
+
+
+def _between(left: Points, right: Points) -> Points:
+    """(people, 3): the middle of two points of each person, with the lesser confidence; zero where one is missing."""
+    middle = (left + right) / 2
+    middle[:, 2] = np.minimum(left[:, 2], right[:, 2])
+    return np.asarray(np.where(middle[:, 2:] > 0, middle, 0))
 
 
 def _checked(keypoints: NDArray[Any], count: int) -> Points:
