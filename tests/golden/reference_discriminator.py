@@ -29,6 +29,14 @@ def our_key(key: str, scales: int, layers: int) -> str:
     return f"scales.{scales - 1 - int(scale)}.{place}.{rest}"
 
 
+def before_a_norm(key: str, layers: int = 3) -> bool:
+    """Whether a parameter, by its name with features, is a bias that the norm after it takes away again.
+
+    Its gradient is zero but for rounding.
+    """
+    return key.endswith(".0.bias") and not any(f"layer{layer}." in key for layer in (0, layers + 1))
+
+
 def rebuilt(
     state: dict[str, Tensor], norm: Norm, *, width: int, scales: int, layers: int = 3, narrow_first: bool = True
 ) -> MultiScaleDiscriminator:
