@@ -13,26 +13,6 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from v2vcli.models.generator import GeneratorConfig, Vid2VidGenerator
-from v2vcli.models.layers import Norm
-
-PREFIXES = {
-    "model_down_seg": "map_encoder",
-    "model_down_img": "past_encoder",
-    "model_res_img": "trunk",
-    "model_up_img": "decoder",
-    "model_final_img": "image_head",
-    "model_res_flow": "flow_trunk",
-    "model_up_flow": "flow_decoder",
-    "model_final_flow": "flow_head",
-    "model_final_w": "mask_head",
-    "indv_down": "foreground_encoder",
-    "indv_res": "foreground_trunk",
-    "indv_up": "foreground_decoder",
-    "indv_final": "foreground_head",
-}
-"""The reference's module names and ours, coarse generator."""
-
 
 class Golden:
     """One golden file: `hyper`, inputs, outputs and parameters."""
@@ -63,35 +43,6 @@ class Golden:
                 state.setdefault(f"{norm}weight", torch.ones_like(value))
                 state.setdefault(f"{norm}bias", torch.zeros_like(value))
         return state
-
-
-def generator(
-    golden: Golden, network: str, maps: int, foreground: tuple[int, ...], *, stored: bool = False
-) -> Vid2VidGenerator:
-    """The coarse generator of a golden file with its parameters; `maps` channels a frame."""
-    h = golden.hyper
-    norm: Norm = "instance" if h["norm"] == "instance" else ("batch" if h.get("batch", 1) > 1 else "frame")
-    if stored:
-        norm = "stored"
-    built = Vid2VidGenerator(
-        GeneratorConfig(
-            map_channels=maps,
-            past=h.get("tG", 3) - 1,
-            width=h["ngf"],
-            downsamplings=h["n_downsampling"],
-            blocks=h["n_blocks"],
-            flow=not h["no_flow"],
-            foreground=foreground,
-            norm=norm,
-        )
-    )
-    state = {}
-    for key, value in golden.parameters(network, stored=stored).items():
-        prefix, rest = key.split(".", 1)
-        state[f"{PREFIXES[prefix]}.{rest}"] = value
-    built.load_state_dict(state)
-    # "batch" and "instance" normalise with current statistics in either mode: they keep none
-    return built.eval()
 
 
 def worst(found: Tensor, expected: Tensor) -> float:

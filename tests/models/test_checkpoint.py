@@ -53,13 +53,15 @@ def _rewritten(path: Path, change: str) -> Path:
     tensors, info = load_file(path), read_info(path).to_json()
     match change:
         case "missing":
-            tensors.pop("generator.mask_head.1.bias")
+            tensors.pop("generator.coarse.mask_head.1.bias")
         case "surplus":
             tensors["generator.extra"] = torch.zeros(1)
         case "stranger":
             tensors["other.weight"] = torch.zeros(1)
         case "format":
-            info = info.replace('"format": 1', '"format": 99')
+            info = info.replace('"format": 2', '"format": 99')
+        case "old":
+            info = info.replace('"format": 2', '"format": 1')
     out = path.with_name(f"{change}.safetensors")
     save_file(tensors, out, {} if change == "anonymous" else {"v2v": info})
     return out
@@ -72,6 +74,7 @@ def _rewritten(path: Path, change: str) -> Path:
         ("surplus", "extra"),
         ("stranger", "holds tensors of other"),
         ("format", "newer than this program"),
+        ("old", "of an older program"),
         ("anonymous", "without v2v metadata"),
     ],
 )

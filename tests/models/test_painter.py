@@ -42,10 +42,11 @@ def test_sequences_in_a_batch_do_not_meet() -> None:
     painter = _painter()
     assert painter.generator is not None
     maps = torch.rand(2, 4, 1, 16, 24).double()
-    past = PastFrames(torch.rand(2, 2, 3, 16, 24).double(), torch.rand(2, 2, 1, 16, 24).double())
+    images, seen = torch.rand(2, 2, 3, 16, 24).double(), torch.rand(2, 2, 1, 16, 24).double()
+    past = PastFrames.starting(images, seen)
     together = [output.frame for output, _ in painter.generator.roll(maps, past)]
     for b in range(2):
-        mine = PastFrames(past.images_BK3HW[b : b + 1], past.maps_BKCHW[b : b + 1])
+        mine = PastFrames.starting(images[b : b + 1], seen[b : b + 1])
         alone = [output.frame for output, _ in painter.generator.roll(maps[b : b + 1], mine)]
         for one, both in zip(alone, together, strict=True):
             assert (one[0] - both[b]).abs().max() < 1e-6

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,6 @@ from v2vcli.errors import ModelError, UsageError
 from v2vcli.maps.conditioning import map_tensor
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.models.checkpoint import ModelInfo
-from v2vcli.models.generator import PastFrames
 from v2vcli.models.painter import Painter
 
 
@@ -74,14 +74,12 @@ class Generator:
         return wanted
 
     @torch.inference_mode()
-    def paint(
-        self, maps: Sequence[MapFrame], past: PastFrames | None = None
-    ) -> tuple[NDArray[np.uint8], PastFrames | None]:
+    def paint(self, maps: Sequence[MapFrame], past: Any = None) -> tuple[NDArray[np.uint8], Any]:
         """Paint the next frames of one sequence.
 
         Args:
             maps: of the model's spec, all of one size.
-            past: what the last call returned; None where a shot begins.
+            past: what the last call returned, a value of the model's own kind; None where a shot begins.
 
         Returns:
             (N, H, W, 3) uint8 RGB pictures, and the past for the next call.

@@ -25,7 +25,7 @@ from v2vcli.models.generator import GeneratorConfig, Vid2VidGenerator
 from v2vcli.models.image_generator import ImageGenerator, ImageGeneratorConfig
 from v2vcli.models.segmenter import Segmenter, SegmenterConfig
 
-FORMAT = 1
+FORMAT = 2
 _KEY = "v2v"
 PARTS: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "generator": (GeneratorConfig, Vid2VidGenerator),
@@ -41,7 +41,7 @@ class ModelInfo:
 
     Attributes:
         name: short name, as in ``--model NAME``.
-        arch: ``vid2vid`` or ``segmenter``.
+        arch: ``vid2vid``, ``pix2pixHD`` (an image generator alone), ``covst`` or ``segmenter``.
         spec: what the painter is told, or what the segmenter gives.
         size: (width, height) it was trained at, its paint size.
         licence: of the weights.
@@ -91,6 +91,10 @@ class ModelInfo:
         values = json.loads(text)
         if values["format"] > FORMAT:
             raise ValueError(f"format {values['format']} is newer than this program; upgrade v2vcli")
+        if values["format"] < FORMAT:
+            raise ValueError(
+                f"format {values['format']} is of an older program, this one reads {FORMAT}; train it anew"
+            )
         width, height = values["size"]
         return cls(
             values["name"],

@@ -1,109 +1,43 @@
-"""The vid2vid frame generator F at one spatial scale (Wang et al. 2018, equations (1) and (2)).
+"""The vid2vid frame generator F (Wang et al. 2018), coarse to fine. Equations (1) and (2) are in `paint`.
 
 Peculiar:
-- what depends on maps only (map encoder, foreground branch H_F) is `encode`d for a whole window in one batch; only
-  `step` is recurrent;
+- what depends on maps only (map encoders, foreground branches H_F, of every scale) is `encode`d for a whole window in
+  one batch; only `step` is recurrent;
 - the past of a sequence is a value, `PastFrames`, handed in and out of `step`: nothing is remembered on the module;
-- the mask is 1 where a pixel is newly painted and 0 where it is warped from the last frame.
+- the mask is 1 where a pixel is newly painted and 0 where it is warped from the last frame;
+- scales are joined by features alone: each warps and blends its own history.
 
 Shape suffixes: B sequences, N frames of a window, K past frames, C map channels, F features, H x W pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
-from v2vcli.models import layers
-from v2vcli.models.layers import Norm
+from v2vcli.errors import ModelError
+from v2vcli.maps.conditioning import foreground_mask, pyramid
+from v2vcli.models.layers import initialise
+from v2vcli.models.past import PastFrames
+from v2vcli.models.scales import CoarseScale, FinerScale, GeneratorConfig, Scale
 from v2vcli.models.warp import warp
 
-FLOW_SCALE = 20.0
-"""The flow head's output is multiplied by this to give pixels."""
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """Shape of a `Vid2VidGenerator`.
-
-    Attributes:
-        map_channels: channels of one frame's map.
-        past: number of past frames it looks at, L in the paper.
-        width: channels at full resolution; doubled by each of the `downsamplings` halvings.
-        blocks: residual blocks; the larger half sits in the encoders, the rest in each trunk.
-        flow: without it there is no warping and every frame is hallucinated (the paper's ablation).
-        foreground: map channels that are foreground; not empty adds the branch H_F of equation (2).
-        norm: see `v2vcli.models.layers.Norm`.
-        kernel: side of the first and last convolution of every branch.
-    """
-
-    map_channels: int
-    past: int = 2
-    width: int = 128
-    downsamplings: int = 3
-    blocks: int = 9
-    flow: bool = True
-    foreground: tuple[int, ...] = ()
-    norm: Norm = "frame"
-    kernel: int = 7
-
-    def __post_init__(self) -> None:
-        """Check the numbers and freeze the channel list (JSON gives a list)."""
-        object.__setattr__(self, "foreground", tuple(self.foreground))
-        if min(self.map_channels, self.past, self.width, self.downsamplings, self.blocks) < 1:
-            raise ValueError(f"every size of a generator must be at least 1, got {self}")
-        if any(not 0 <= channel < self.map_channels for channel in self.foreground):
-            raise ValueError(f"foreground channels {self.foreground} are not among {self.map_channels} map channels")
-
-    @property
-    def multiple(self) -> int:
-        """Sides of maps and frames must be multiples of this."""
-        return 1 << self.downsamplings
-
-    @property
-    def foreground_width(self) -> int:
-        """Channels of the foreground branch at full resolution."""
-        return self.width // 2 if self.downsamplings > 2 else self.width
+__all__ = ["Encoded", "EncodedScale", "GeneratorConfig", "PastFrames", "StepOutput", "Vid2VidGenerator", "paint"]
 
 
 @dataclass(frozen=True, eq=False)
-class PastFrames:
-    """What a sequence remembers: its last K painted frames and their maps, oldest first.
+class EncodedScale:
+    """What one scale knows of one frame (or of a batch of frames) before the past is looked at.
 
     Attributes:
-        images_BK3HW: painted frames in [-1, 1].
-        maps_BKCHW: the maps they were painted from.
-    """
-
-    images_BK3HW: Tensor
-    maps_BKCHW: Tensor
-
-    @classmethod
-    def starting(cls, image_B3HW: Tensor, map_BCHW: Tensor, past: int) -> PastFrames:
-        """The past of a sequence of which one frame exists: that frame, `past` times over."""
-        return cls(image_B3HW[:, None].expand(-1, past, -1, -1, -1), map_BCHW[:, None].expand(-1, past, -1, -1, -1))
-
-    def after_maps(self, maps_BNCHW: Tensor) -> PastFrames:
-        """The same frames, with N more maps seen."""
-        return replace(self, maps_BKCHW=torch.cat((self.maps_BKCHW, maps_BNCHW), 1)[:, -self.maps_BKCHW.shape[1] :])
-
-    def after_frame(self, image_B3HW: Tensor) -> PastFrames:
-        """The same maps, with one more frame painted and the oldest forgotten."""
-        return replace(self, images_BK3HW=torch.cat((self.images_BK3HW[:, 1:], image_B3HW[:, None]), 1))
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """What `Vid2VidGenerator.encode` knows of one frame before the past is looked at.
-
-    Attributes:
-        features_BFHW: map features at the trunk's resolution.
+        features_BFHW: map features at the resolution of the scale's trunk.
         foreground_B3HW: the frame as H_F paints it, or None.
         foreground_mask_B1HW: 1 - b_t of equation (2), or None.
-        foreground_features_BFHW: features behind `foreground_B3HW`, for a finer scale, or None.
+        foreground_features_BFHW: features behind `foreground_B3HW`, for the next finer scale, or None.
     """
 
     features_BFHW: Tensor
@@ -111,128 +45,229 @@ class Encoded:
     foreground_mask_B1HW: Tensor | None = None
     foreground_features_BFHW: Tensor | None = None
 
+    def frame(self, t: int, frames: int) -> EncodedScale:
+        """Frame `t` of a batch that holds `frames` frames of every sequence, sequence by sequence."""
+
+        def at(tensor: Tensor) -> Tensor:
+            return tensor.reshape(-1, frames, *tensor.shape[1:])[:, t]
+
+        if self.foreground_B3HW is None or self.foreground_mask_B1HW is None or self.foreground_features_BFHW is None:
+            return EncodedScale(at(self.features_BFHW))
+        foreground, mask, features = self.foreground_B3HW, self.foreground_mask_B1HW, self.foreground_features_BFHW
+        return EncodedScale(at(self.features_BFHW), at(foreground), at(mask), at(features))
+
+
+Encoded = tuple[EncodedScale, ...]
+"""One frame's maps, encoded at every scale, coarsest first."""
+
 
 @dataclass(frozen=True, eq=False)
 class StepOutput:
-    """One painted frame and how it came about; images in [-1, 1].
+    """One painted frame at one scale and how it came about; images in [-1, 1].
 
     Attributes:
         frame: the frame, equation (1).
         hallucinated: h_t of equation (2), before anything is blended from the past.
-        flow: w_t in pixels, from this frame to the last one, or None without flow.
+        foreground: h_F of equation (2), or None.
+        flow: w_t in pixels of this scale, from this frame to the last one, or None without flow.
         mask: m_t in [0, 1], 1 = newly painted, or None without flow.
-        features: what the image head saw, full resolution.
+        features: what the image head saw, full resolution of this scale.
         flow_features: what the flow and mask heads saw, or None.
+        foreground_features: what the foreground head saw, or None.
+        coarser: the same frame at the next coarser scale, or None at the coarsest.
     """
 
     frame: Tensor
     hallucinated: Tensor
+    foreground: Tensor | None
     flow: Tensor | None
     mask: Tensor | None
     features: Tensor
     flow_features: Tensor | None
+    foreground_features: Tensor | None
+    coarser: StepOutput | None = None
+
+    @property
+    def frames(self) -> list[Tensor]:
+        """The frame at every scale, coarsest first."""
+        return [*(() if self.coarser is None else self.coarser.frames), self.frame]
+
+
+def encode_scale(scale: Scale, stacked: Tensor, mask: Tensor | None, coarser: EncodedScale | None) -> EncodedScale:
+    """What a scale makes of maps alone.
+
+    Args:
+        scale: the networks.
+        stacked: stacks of K + 1 maps, (B, (K + 1) C, H, W), oldest first.
+        mask: where the foreground is, (B, 1, H, W) in [0, 1]; None without foreground.
+        coarser: the same frames at the next coarser scale, if there is one.
+    """
+    encoded = scale.map_encoder(stacked)
+    if not scale.has_foreground:
+        return EncodedScale(encoded)
+    hidden = _joined(scale.foreground_encoder(stacked), None if coarser is None else coarser.foreground_features_BFHW)
+    features = scale.foreground_decoder(scale.foreground_trunk(hidden))
+    return EncodedScale(encoded, scale.foreground_head(features), mask, features)
+
+
+def paint(
+    scale: Scale, encoded: EncodedScale, images_BK3HW: Tensor, coarser: StepOutput | None = None, *, raw: bool = False
+) -> StepOutput:
+    """One frame at one scale, from its encoded map and the K frames before it: equations (1) and (2).
+
+    Args:
+        scale: the networks.
+        encoded: the frame's map.
+        images_BK3HW: the last K frames that this scale painted, in [-1, 1], oldest first.
+        coarser: the frame at the next coarser scale, whose features are added; None at the coarsest.
+        raw: warp nothing, since nothing was painted yet.
+    """
+    hidden = encoded.features_BFHW + scale.past_encoder(images_BK3HW.flatten(1, 2))
+    features = scale.decoder(scale.trunk(_joined(hidden, None if coarser is None else coarser.features)))
+    hallucinated = frame = scale.image_head(features)
+    flow = mask = flow_features = None
+    if scale.has_flow:
+        hidden = _joined(hidden, None if coarser is None else coarser.flow_features)
+        flow_features = scale.flow_decoder(scale.flow_trunk(hidden))
+        flow = scale.flow_scale * scale.flow_head(flow_features)
+        mask = scale.mask_head(flow_features)
+        if not raw:
+            frame = (1 - mask) * warp(images_BK3HW[:, -1], flow) + mask * hallucinated  # equation (1)
+    if encoded.foreground_B3HW is not None and encoded.foreground_mask_B1HW is not None:
+        # equation (2); as in the reference the foreground is laid over the blended frame too, never warped
+        b = 1 - encoded.foreground_mask_B1HW
+        frame = (1 - b) * encoded.foreground_B3HW + b * frame
+        hallucinated = (1 - b) * encoded.foreground_B3HW + b * hallucinated
+    return StepOutput(
+        frame=frame,
+        hallucinated=hallucinated,
+        foreground=encoded.foreground_B3HW,
+        flow=flow,
+        mask=mask,
+        features=features,
+        flow_features=flow_features,
+        foreground_features=encoded.foreground_features_BFHW,
+        coarser=coarser,
+    )
+
+
+def _joined(hidden: Tensor, coarser: Tensor | None) -> Tensor:
+    """A scale's own features and those of the next coarser scale."""
+    return hidden if coarser is None else hidden + coarser
 
 
 class Vid2VidGenerator(nn.Module):
-    """Paints a sequence frame by frame from maps and from what it painted before."""
+    """Paints sequences frame by frame from maps and from what it painted before, at one or more scales."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        self.config = c = config
-        before, after = c.blocks - c.blocks // 2, c.blocks // 2
-        stacked = c.map_channels * (c.past + 1)
-        self.map_encoder = layers.encoder(stacked, c.width, c.downsamplings, before, c.norm, c.kernel)
-        self.past_encoder = layers.encoder(3 * c.past, c.width, c.downsamplings, before, c.norm, c.kernel)
-        self.trunk = layers.residual_trunk(c.width * c.multiple, after, c.norm)
-        self.decoder = layers.decoder(c.width, c.downsamplings, c.norm)
-        self.image_head = layers.head(c.width, 3, c.kernel, nn.Tanh())
-        if c.flow:
-            self.flow_trunk = layers.residual_trunk(c.width * c.multiple, after, c.norm)
-            self.flow_decoder = layers.decoder(c.width, c.downsamplings, c.norm)
-            self.flow_head = layers.head(c.width, 2, c.kernel)
-            self.mask_head = layers.head(c.width, 1, c.kernel, nn.Sigmoid())
-        if c.foreground:
-            width = c.foreground_width
-            self.foreground_encoder = layers.encoder(stacked, width, c.downsamplings, 0, c.norm, c.kernel)
-            self.foreground_trunk = layers.residual_trunk(width * c.multiple, c.blocks, c.norm)
-            self.foreground_decoder = layers.decoder(width, c.downsamplings, c.norm)
-            self.foreground_head = layers.head(width, 3, c.kernel, nn.Tanh())
-        layers.initialise(self)
+        self.config = config
+        self.coarse = CoarseScale(config)
+        self.finer = nn.ModuleList(FinerScale(config, s) for s in range(1, config.scales))
+        initialise(self)
 
-    def encode_stacked(self, maps: Tensor, foreground_mask: Tensor | None) -> Encoded:
-        """Encode stacks of K + 1 maps, (B, (K + 1) C, H, W) oldest first; mask (B, 1, H, W) or None."""
-        if not self.config.foreground:
-            return Encoded(self.map_encoder(maps))
-        features = self.foreground_decoder(self.foreground_trunk(self.foreground_encoder(maps)))
-        return Encoded(self.map_encoder(maps), self.foreground_head(features), foreground_mask, features)
+    @property
+    def scales(self) -> list[Scale]:
+        """The networks of every scale, coarsest first."""
+        return [self.coarse, *self.finer]
+
+    def freeze_coarser(self, frozen: bool = True) -> None:
+        """Train the finest scale alone: coarser parameters ask for no gradient, so coarser outputs are constants."""
+        for scale in self.scales[:-1]:
+            scale.requires_grad_(not frozen)
+
+    def start(self, image_B3HW: Tensor | None, map_BCHW: Tensor) -> PastFrames:
+        """The past where sequences begin.
+
+        Args:
+            image_B3HW: their first frames, taken for all K past ones; None: nothing was painted yet.
+            map_BCHW: their first maps.
+        """
+        k, scales = self.config.past, self.config.scales
+        maps = map_BCHW[:, None].expand(-1, k, -1, -1, -1)
+        if image_B3HW is None:
+            return PastFrames.blank(maps, scales)
+        return PastFrames.starting(image_B3HW[:, None].expand(-1, k, -1, -1, -1), maps, scales)
 
     def encode(self, maps_BNCHW: Tensor, past: PastFrames) -> tuple[list[Encoded], PastFrames]:
         """All that does not depend on painted frames, for the N maps of a window at once.
 
         Args:
             maps_BNCHW: the window's maps, as `MapSpec` describes them.
-            past: the sequence so far; only its maps are read.
+            past: the sequences so far; only their maps are read.
 
         Returns:
             One `Encoded` for each of the N frames, and the past with these maps seen (its images as they were).
+
+        Raises:
+            ModelError: maps of other channels, or of sides that cannot be halved often enough.
         """
         c = self.config
-        history = torch.cat((past.maps_BKCHW, maps_BNCHW), 1)
-        # one view per frame of the window: its map behind its K predecessors
-        batch, frames = maps_BNCHW.shape[:2]
-        stacks = history.unfold(1, c.past + 1, 1).permute(0, 1, 5, 2, 3, 4)
-        stacked = stacks.reshape(batch * frames, -1, *maps_BNCHW.shape[-2:])
-        mask = None
-        if c.foreground:
-            mask = maps_BNCHW[:, :, list(c.foreground)].sum(2, keepdim=True).clamp(0, 1).flatten(0, 1)
-        whole = self.encode_stacked(stacked, mask)
-
-        def frame(tensor: Tensor | None, t: int) -> Tensor | None:
-            return None if tensor is None else tensor.unflatten(0, (batch, frames))[:, t]
-
-        return [
-            Encoded(
-                whole.features_BFHW.unflatten(0, (batch, frames))[:, t],
-                frame(whole.foreground_B3HW, t),
-                frame(whole.foreground_mask_B1HW, t),
-                frame(whole.foreground_features_BFHW, t),
+        frames, channels, height, width = maps_BNCHW.shape[1:]
+        if channels != c.map_channels or height % c.multiple or width % c.multiple:
+            raise ModelError(
+                f"maps are {width}x{height} with {channels} channels; this generator takes {c.map_channels} channels "
+                f"and sides that are multiples of {c.multiple}"
             )
-            for t in range(frames)
-        ], past.after_maps(maps_BNCHW)
+        if c.norm == "batch" and frames > 1:  # statistics are those of the sequences at one moment, not of a window
+            encoded = []
+            for map_B1CHW in maps_BNCHW.split(1, 1):
+                one, past = self.encode(map_B1CHW, past)
+                encoded += one
+            return encoded, past
+        window: list[EncodedScale] = []
+        history = torch.cat((past.maps_BKCHW, maps_BNCHW), 1)
+        for scale, maps in zip(self.scales, reversed(pyramid(history, c.scales)), strict=True):
+            # one view per frame of the window: its map behind its K predecessors
+            stacks = maps.unfold(1, c.past + 1, 1).permute(0, 1, 5, 2, 3, 4)
+            mask = foreground_mask(maps[:, c.past :], c.foreground).flatten(0, 1) if c.foreground else None
+            coarser = window[-1] if window else None
+            window.append(encode_scale(scale, stacks.flatten(0, 1).flatten(1, 2), mask, coarser))
+        encoded = [tuple(whole.frame(t, frames) for whole in window) for t in range(frames)]
+        return encoded, past.after_maps(maps_BNCHW)
 
-    def paint(self, encoded: Encoded, images_BK3HW: Tensor, *, hallucinate: bool = False) -> StepOutput:
-        """One frame from its encoded map and the K frames before it: equations (1) and (2).
+    def step(self, encoded: Encoded, past: PastFrames, *, raw: bool = False) -> tuple[StepOutput, PastFrames]:
+        """Paint the next frame of each sequence at every scale, and remember it.
 
         Args:
-            encoded: the frame's maps.
-            images_BK3HW: the last K painted frames in [-1, 1], oldest first.
-            hallucinate: ignore the warp (the reference does so when the past is empty).
+            encoded: the frame's maps, from `encode`.
+            past: its images are read, and replaced in the past that is returned; its maps stay.
+            raw: warp nothing; always so after a blank past.
         """
-        hidden = encoded.features_BFHW + self.past_encoder(images_BK3HW.flatten(1, 2))
-        features = self.decoder(self.trunk(hidden))
-        hallucinated = frame = self.image_head(features)
-        flow = mask = flow_features = None
-        if self.config.flow:
-            flow_features = self.flow_decoder(self.flow_trunk(hidden))
-            flow = FLOW_SCALE * self.flow_head(flow_features)
-            mask = self.mask_head(flow_features)
-            if not hallucinate:
-                frame = (1 - mask) * warp(images_BK3HW[:, -1], flow) + mask * hallucinated  # equation (1)
-        if encoded.foreground_B3HW is not None and encoded.foreground_mask_B1HW is not None:
-            # equation (2); as in the reference the foreground is laid over the blended frame too, never warped
-            b = 1 - encoded.foreground_mask_B1HW
-            frame = (1 - b) * encoded.foreground_B3HW + b * frame
-            hallucinated = (1 - b) * encoded.foreground_B3HW + b * hallucinated
-        return StepOutput(frame, hallucinated, flow, mask, features, flow_features)
-
-    def step(self, encoded: Encoded, past: PastFrames, *, hallucinate: bool = False) -> tuple[StepOutput, PastFrames]:
-        """Paint the next frame of each sequence and remember it."""
-        output = self.paint(encoded, past.images_BK3HW, hallucinate=hallucinate)
-        return output, past.after_frame(output.frame)
+        output: StepOutput | None = None
+        for scale, mine, images_BK3HW in zip(self.scales, encoded, past.images_BK3HW, strict=True):
+            output = paint(scale, mine, images_BK3HW, output, raw=raw or not past.painted)
+        assert output is not None
+        return output, past.after_frames(output.frames)
 
     def roll(self, maps_BNCHW: Tensor, past: PastFrames) -> Iterator[tuple[StepOutput, PastFrames]]:
-        """Paint a whole window, one frame at a time, feeding back what was painted."""
-        window, past = self.encode(maps_BNCHW, past)
-        for encoded in window:
-            output, past = self.step(encoded, past)
+        """Paint a whole window, one frame at a time, feeding back what was painted.
+
+        Yields:
+            Each frame, and the past right after it: painting may go on from any of them.
+        """
+        window, _ = self.encode(maps_BNCHW, past)
+        for encoded, map_B1CHW in zip(window, maps_BNCHW.split(1, 1), strict=True):
+            output, past = self.step(encoded, past.after_maps(map_B1CHW))
             yield output, past
+
+    def stream(
+        self, maps_BCHW: Iterable[Tensor], past: PastFrames | None = None, *, lookahead: int = 1
+    ) -> Iterator[tuple[StepOutput, PastFrames]]:
+        """Paint sequences of any length, map by map, in constant memory.
+
+        Args:
+            maps_BCHW: the maps of all B sequences at one moment after another.
+            past: what was painted before; None: nothing.
+            lookahead: maps that are read ahead and encoded in one batch; it changes speed, not frames.
+
+        Yields:
+            As `roll`.
+        """
+        if lookahead < 1:
+            raise ValueError(f"lookahead must be at least 1, got {lookahead}")
+        source = iter(maps_BCHW)
+        while window := list(islice(source, lookahead)):
+            past = self.start(None, window[0]) if past is None else past
+            for output, past in self.roll(torch.stack(window, 1), past):  # noqa: B020 - where the next window goes on
+                yield output, past

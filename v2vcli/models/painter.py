@@ -1,27 +1,64 @@
 """A model as the engine uses it: maps in, frames out, window by window, the past handed along as a value.
 
-Peculiar: the first frame of a sequence (no past) is the image generator's; the rest are the video generator's. A model
-with an image generator alone paints every frame by itself. Sides that the networks cannot halve often enough are
-padded by reflection, and the frames cropped back.
+Peculiar: what paints a sequence is any `SequenceModel`. The first frame (no past) is the image generator's; without
+one the sequence model starts from a blank past; and an image generator alone (pix2pixHD) paints every frame by itself.
+Sides that the networks cannot halve often enough are padded by reflection, and the frames cropped back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from v2vcli.errors import ModelError
 from v2vcli.models.catalog import find_model
 from v2vcli.models.checkpoint import ModelInfo, load_model
-from v2vcli.models.generator import PastFrames, Vid2VidGenerator
 from v2vcli.models.image_generator import ImageGenerator
 from v2vcli.models.sizes import at_aspect
 
 Precision = Literal["fp32", "bf16"]
+
+SEQUENCE_PARTS = ("generator", "covst")
+"""The parts of a checkpoint that paint sequences: each is a `SequenceModel`."""
+
+
+class Shape(Protocol):
+    """What a painter reads off a network's configuration."""
+
+    @property
+    def map_channels(self) -> int:
+        """Channels of one frame's map."""
+
+    @property
+    def multiple(self) -> int:
+        """Sides of maps must be multiples of this."""
+
+
+class Painted(Protocol):
+    """What a sequence model gives for a frame."""
+
+    @property
+    def frame(self) -> Tensor:
+        """(B, 3, H, W) in [-1, 1]."""
+
+
+class SequenceModel(Protocol):
+    """What paints a sequence, each frame with an eye on those before it. Its past is a value of its own kind."""
+
+    @property
+    def config(self) -> Shape:
+        """Its configuration."""
+
+    def start(self, image_B3HW: Tensor | None, map_BCHW: Tensor) -> Any:
+        """The past of sequences that begin with these frames, or of which no frame exists."""
+
+    def roll(self, maps_BNCHW: Tensor, past: Any) -> Iterator[tuple[Painted, Any]]:
+        """The next N frames one by one, each with the past right after it."""
 
 
 class Painter:
@@ -36,23 +73,31 @@ class Painter:
     def __init__(
         self,
         info: ModelInfo,
-        image_generator: ImageGenerator,
-        generator: Vid2VidGenerator | None,
+        image_generator: ImageGenerator | None,
+        generator: SequenceModel | None,
         *,
         device: torch.device,
         precision: Precision = "fp32",
     ) -> None:
         """Move the networks to the device and check that they were made for the same maps."""
         self.info, self.device, self.precision = info, device, precision
-        self.image_generator = image_generator.to(device).eval().requires_grad_(False)
-        self.generator = None if generator is None else generator.to(device).eval().requires_grad_(False)
-        configs = [network.config for network in (image_generator, generator) if network is not None]
-        if any(config.map_channels != info.spec.channels for config in configs):
+        self.image_generator, self.generator = image_generator, generator
+        for network in (image_generator, generator):
+            if isinstance(network, nn.Module):
+                network.to(device).eval().requires_grad_(False)
+        channels = info.spec.channels
+        # the reference's image generators for streets are shown labels without the instance edges
+        self._image_channels = channels if image_generator is None else image_generator.config.map_channels
+        without_edges = channels - 1 if info.spec.instance_edges else channels
+        if self._image_channels not in (channels, without_edges) or (
+            generator is not None and generator.config.map_channels != channels
+        ):
+            read = [network.config.map_channels for network in (image_generator, generator) if network is not None]
             raise ModelError(
-                f"{info.name}: its networks read {[c.map_channels for c in configs]} map channels, "
-                f"its map specification has {info.spec.channels}; the file is damaged or was edited"
+                f"{info.name}: its networks read {read} map channels, "
+                f"its map specification has {channels}; the file is damaged or was edited"
             )
-        self.multiple = max(config.multiple for config in configs)
+        self.multiple = max(n.config.multiple for n in (image_generator, generator) if n is not None)
 
     @classmethod
     def load(cls, name: str | Path, *, device: torch.device | str = "cpu", precision: Precision = "fp32") -> Painter:
@@ -63,15 +108,11 @@ class Painter:
         """
         path = find_model(str(name))
         info, networks = load_model(path)
-        if "image_generator" not in networks:
+        image_generator = cast(ImageGenerator | None, networks.get("image_generator"))
+        generator = next((cast(SequenceModel, networks[part]) for part in SEQUENCE_PARTS if part in networks), None)
+        if image_generator is None and generator is None:
             raise ModelError(f"{name}: is a {info.arch}, not a model that paints; `v2v models list` shows which do")
-        return cls(
-            info,
-            cast(ImageGenerator, networks["image_generator"]),
-            cast(Vid2VidGenerator | None, networks.get("generator")),
-            device=torch.device(device),
-            precision=precision,
-        )
+        return cls(info, image_generator, generator, device=torch.device(device), precision=precision)
 
     def paint_size(self, width: int, height: int) -> tuple[int, int]:
         """The (width, height) a video of the given size is painted at: the model's own area, the video's aspect.
@@ -81,7 +122,7 @@ class Painter:
         return at_aspect(self.info.size, (width, height), 2 * self.multiple)
 
     @torch.inference_mode()
-    def paint(self, maps_NCHW: Tensor, past: PastFrames | None) -> tuple[Tensor, PastFrames | None]:
+    def paint(self, maps_NCHW: Tensor, past: Any) -> tuple[Tensor, Any]:
         """Paint the next N frames of one sequence.
 
         Args:
@@ -89,7 +130,8 @@ class Painter:
             past: what the last call returned, or None at the start of a sequence (and after a cut).
 
         Returns:
-            (N, 3, H, W) float32 frames in [-1, 1] on `device`, and the past for the next call.
+            (N, 3, H, W) float32 frames in [-1, 1] on `device`, and the past for the next call (None if every frame
+            is painted by itself).
         """
         maps_NCHW = maps_NCHW.to(self.device, non_blocking=True)
         height, width = maps_NCHW.shape[-2:]
@@ -98,16 +140,25 @@ class Painter:
             frames, past = self._painted(maps, past)
         return frames[..., :height, :width].float(), past
 
-    def _painted(self, maps: Tensor, past: PastFrames | None) -> tuple[Tensor, PastFrames | None]:
+    def _painted(self, maps: Tensor, past: Any) -> tuple[Tensor, Any]:
         if self.generator is None:
-            return self.image_generator(maps), None
+            return self._images(maps), None
         frames: list[Tensor] = []
         if past is None:
-            first = self.image_generator(maps[:1])
-            past = PastFrames.starting(first, maps[:1], self.generator.config.past)
-            frames, maps = [first], maps[1:]
+            if self.image_generator is None:
+                past = self.generator.start(None, maps[:1])
+            else:
+                frames = [self._images(maps[:1])]
+                past = self.generator.start(frames[0], maps[:1])
+                maps = maps[1:]
         if len(maps):
             for output, reached in self.generator.roll(maps[None], past):
                 frames.append(output.frame)
                 past = reached
         return torch.cat(frames), past
+
+    def _images(self, maps: Tensor) -> Tensor:
+        """Frames painted by themselves."""
+        assert self.image_generator is not None
+        image: Tensor = self.image_generator(maps[:, : self._image_channels])
+        return image

@@ -10,6 +10,7 @@ Peculiar:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def start_from_image_generator(generator: Vid2VidGenerator, image_generator: Ima
     The map encoder's first convolution sees K + 1 maps where the image generator's sees one: the copy goes to the
     planes of the current map, and the older ones start at zero.
     """
-    mine = generator.state_dict()
+    coarse = generator.coarse
+    mine = coarse.state_dict()
     for key, value in image_generator.state_dict().items():
         if key not in mine:
             continue
@@ -76,8 +78,8 @@ def start_from_image_generator(generator: Vid2VidGenerator, image_generator: Ima
         elif key == "map_encoder.1.weight" and mine[key].shape[0] == value.shape[0]:
             mine[key] = torch.zeros_like(mine[key])
             mine[key][:, -value.shape[1] :] = value
-    generator.load_state_dict(mine)
-    for part in generator.past_encoder.modules():
+    coarse.load_state_dict(mine)
+    for part in coarse.past_encoder.modules():
         if isinstance(part, nn.InstanceNorm2d) and part.affine:
             nn.init.constant_(part.weight, PAST_GAIN)
 
@@ -166,7 +168,8 @@ class _Painting:
 
     def publish(self, path: Path, frames_seen: int) -> None:
         """The averaged networks, as `v2v convert --model` loads them."""
-        info = ModelInfo.of_training(self.recipe.name, "vid2vid", self.spec, self.stage.size, self.recipe, frames_seen)
+        arch = "vid2vid" if "generator" in self.averages else "pix2pixHD"
+        info = ModelInfo.of_training(self.recipe.name, arch, self.spec, self.stage.size, self.recipe, frames_seen)
         save_model(path, info, {name: average.network for name, average in self.averages.items()})
 
     def picture(self) -> NDArray[np.uint8] | None:
@@ -247,7 +250,7 @@ class VideoTask(_Painting):
         self.generator_noise.manual_seed(draw)
         with torch.no_grad():
             painted = self.first(batch.maps_BTCHW[:, 0])
-        past = PastFrames.starting(painted, batch.maps_BTCHW[:, 0], self.network.config.past)
+        past = self.network.start(painted, batch.maps_BTCHW[:, 0])
         logged: list[Scalars] = []
         for begin in range(1, self.stage.frames, self.stage.chunk):
             scalars, past = self._chunk(
@@ -264,14 +267,13 @@ class VideoTask(_Painting):
         maps, real = batch.maps_BTCHW[:, window], batch.images_BT3HW[:, window]
         real_before = batch.images_BT3HW[:, window.start - 1 : window.stop - 1].flatten(0, 1)
         teacher, confidence = batch.flow_BT2HW[:, window].flatten(0, 1), batch.confidence_BT1HW[:, window].flatten(0, 1)
-        before = past.images_BK3HW  # the real length of the past the temporal discriminator may look at is K - 1
+        before = past.images_BK3HW[-1]  # the real length of the past the temporal discriminator may look at is K - 1
 
         outputs: list[StepOutput] = []
         encoded, past = self.network.encode(maps, past)
         for frame in encoded:
-            seen = self._noisy(past)
-            output = self.network.paint(frame, seen.images_BK3HW)
-            past = past.after_frame(output.frame.detach())  # never back-propagated through time
+            output, _ = self.network.step(frame, self._noisy(past))
+            past = past.after_frames([image.detach() for image in output.frames])  # never back-propagated through time
             outputs.append(output)
 
         frames, raw = _gathered(outputs, "frame"), _gathered(outputs, "hallucinated")
@@ -318,11 +320,15 @@ class VideoTask(_Painting):
         """The past as the generator is shown it: its own frames are not perfect, and must not be trusted blindly."""
         if self.stage.noise == 0:
             return past
-        shape = past.images_BK3HW.shape
+        return replace(past, images_BK3HW=tuple(self._disturbed(images) for images in past.images_BK3HW))
+
+    def _disturbed(self, images_BK3HW: Tensor) -> Tensor:
+        """Images with noise for every pixel and for every whole frame."""
+        shape = images_BK3HW.shape
         noise = torch.randn(shape, generator=self.generator_noise) + torch.randn(
             (*shape[:3], 1, 1), generator=self.generator_noise
         )
-        return PastFrames((past.images_BK3HW + self.stage.noise * noise.to(self.device)).clamp(-1, 1), past.maps_BKCHW)
+        return (images_BK3HW + self.stage.noise * noise.to(self.device)).clamp(-1, 1)
 
 
 def _gathered(outputs: list[StepOutput], name: str) -> Tensor:
