@@ -12,22 +12,9 @@ from v2vcli.maps.conditioning import instance_edges, one_hot
 from v2vcli.models.generator import GeneratorConfig, Vid2VidGenerator
 from v2vcli.models.image_generator import ImageGenerator, ImageGeneratorConfig
 from v2vcli.models.layers import Norm
+from v2vcli.models.reference_names import CHAIN, image_generator_keys
 
-PREFIXES = {
-    "model_down_seg": "map_encoder",
-    "model_down_img": "past_encoder",
-    "model_res_img": "trunk",
-    "model_up_img": "decoder",
-    "model_final_img": "image_head",
-    "model_res_flow": "flow_trunk",
-    "model_up_flow": "flow_decoder",
-    "model_final_flow": "flow_head",
-    "model_final_w": "mask_head",
-    "indv_down": "foreground_encoder",
-    "indv_res": "foreground_trunk",
-    "indv_up": "foreground_decoder",
-    "indv_final": "foreground_head",
-}
+OURS = {theirs: ours for ours, theirs in CHAIN.items()}
 """The reference's module names and ours, at every scale."""
 
 
@@ -61,7 +48,7 @@ def scale_state(golden: Golden, network: str, *, stored: bool = False) -> dict[s
     state = {}
     for key, value in parameters(golden, network, stored=stored).items():
         prefix, rest = key.split(".", 1)
-        state[f"{PREFIXES[prefix]}.{rest}"] = value
+        state[f"{OURS[prefix]}.{rest}"] = value
     return state
 
 
@@ -76,17 +63,11 @@ def generator(golden: Golden, config: GeneratorConfig, *, stored: bool = False) 
 
 def first_frame_generator(golden: Golden) -> ImageGenerator:
     """The image generator that starts a roll-out (``single``): 2 halvings, 2 residual blocks, instance norm."""
-    d, n = 2, 2
-    network = ImageGenerator(ImageGeneratorConfig(golden.hyper["label_nc"], 4, d, n, "instance")).eval()
-    # the reference numbers all layers in a row; ours start anew with each part
-    starts = {"image_head": 4 + 6 * d + n, "decoder": 4 + 3 * d + n, "trunk": 4 + 3 * d + n - n // 2, "map_encoder": 0}
-    state = {}
-    for key, value in parameters(golden, "single").items():
-        _, index, rest = key.split(".", 2)
-        part = next(part for part, start in starts.items() if int(index) >= start)
-        state[f"{part}.{int(index) - starts[part]}.{rest}"] = value
-    network.load_state_dict(state)
-    return network
+    config = ImageGeneratorConfig(golden.hyper["label_nc"], 4, 2, 2, "instance")
+    network, recorded = ImageGenerator(config), parameters(golden, "single")
+    network.load_state_dict({ours: recorded.pop(theirs) for ours, theirs in image_generator_keys(config).items()})
+    assert not recorded
+    return network.eval()
 
 
 def clip_maps(golden: Golden) -> Tensor:

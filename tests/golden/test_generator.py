@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.golden.networks import PREFIXES, norm_of, scale_state
+from tests.golden.networks import OURS, norm_of, scale_state
 from tests.golden.recording import Golden, Parity
 from v2vcli.models.generator import EncodedScale, GeneratorConfig, StepOutput, encode_scale, paint
 from v2vcli.models.scales import CoarseScale, FinerScale, Scale
@@ -140,4 +140,4 @@ def test_statistics_of_every_norm(golden_dir: Path, parity: Parity, name: str) -
 
 def _renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A state dict of the reference under our names."""
-    return {f"{PREFIXES[key.split('.', 1)[0]]}.{key.split('.', 1)[1]}": value for key, value in state.items()}
+    return {f"{OURS[key.split('.', 1)[0]]}.{key.split('.', 1)[1]}": value for key, value in state.items()}
