@@ -2,16 +2,18 @@
 
 Peculiar: nothing is ever unpickled; loading is strict, and a missing or surplus key is named. Weights may be stored
 as float16 (bundled ones are) and always come back as float32. Tensor names are ``PART.KEY``; each part is one network
-with its configuration under ``parts`` in the metadata.
+with its configuration under ``parts`` in the metadata. A model imported from files of the reference implementation
+holds what no network needs and only its export does under ``reference.FILE.KEY``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -21,6 +23,8 @@ from torch import Tensor, nn
 
 from v2vcli.errors import ModelError
 from v2vcli.maps.spec import MapSpec
+from v2vcli.models.covst import Covst, CovstConfig
+from v2vcli.models.feature_encoder import FeatureEncoder, FeatureEncoderConfig
 from v2vcli.models.generator import GeneratorConfig, Vid2VidGenerator
 from v2vcli.models.image_generator import ImageGenerator, ImageGeneratorConfig
 from v2vcli.models.segmenter import Segmenter, SegmenterConfig
@@ -30,9 +34,13 @@ _KEY = "v2v"
 PARTS: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "generator": (GeneratorConfig, Vid2VidGenerator),
     "image_generator": (ImageGeneratorConfig, ImageGenerator),
+    "feature_encoder": (FeatureEncoderConfig, FeatureEncoder),
+    "covst": (CovstConfig, Covst),
     "segmenter": (SegmenterConfig, Segmenter),
 }
 """Configuration and network class of every part a checkpoint may hold."""
+REFERENCE = "reference"
+"""Name space of the tensors that only `v2v models export` needs."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class ModelInfo:
         licence: of the weights.
         provenance: how it came about: recipe, data, frames seen, version, ...
         parts: configuration of each network.
+        reference: of an imported model, the keys of each of the reference's files, in their order.
     """
 
     name: str
@@ -56,6 +65,7 @@ class ModelInfo:
     licence: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    reference: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of_training(
@@ -82,6 +92,7 @@ class ModelInfo:
             "licence": self.licence,
             "provenance": dict(self.provenance),
             "parts": {part: dict(config) for part, config in self.parts.items()},
+            "reference": {file: list(keys) for file, keys in self.reference.items()},
         }
         return json.dumps(values, sort_keys=True)
 
@@ -104,6 +115,7 @@ class ModelInfo:
             values["licence"],
             values["provenance"],
             values["parts"],
+            values.get("reference", {}),
         )
 
 
@@ -116,15 +128,27 @@ def save_model(path: Path, info: ModelInfo, parts: Mapping[str, nn.Module], *, h
         parts: networks by part name, see `PARTS`.
         half: store weights as float16.
     """
+    partial = path.with_name(path.name + ".part")
+    partial.write_bytes(model_bytes(info, parts, half=half))
+    partial.replace(path)
+
+
+def model_bytes(
+    info: ModelInfo,
+    parts: Mapping[str, nn.Module],
+    *,
+    half: bool = False,
+    reference: Mapping[str, Tensor] = MappingProxyType({}),
+) -> bytes:
+    """The file that `save_model` writes; `reference` holds the tensors that are kept for export, as ``FILE.KEY``."""
     info = replace(info, parts={part: asdict(network.config) for part, network in parts.items()})  # type: ignore[call-overload]
     tensors = {
         f"{part}.{key}": (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
         for part, network in parts.items()
         for key, value in network.state_dict().items()
     }
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(save(tensors, {_KEY: info.to_json()}))
-    partial.replace(path)
+    tensors |= {f"{REFERENCE}.{key}": value.contiguous() for key, value in reference.items()}
+    return save(tensors, {_KEY: info.to_json()})
 
 
 def read_info(path: Path) -> ModelInfo:
@@ -169,7 +193,8 @@ def load_model(path: Path) -> tuple[ModelInfo, dict[str, nn.Module]]:
         except (RuntimeError, TypeError, ValueError) as error:
             raise ModelError(f"{path}: {part} does not fit its configuration: {' '.join(str(error).split())}") from None
         networks[part] = built.eval()
-    surplus = sorted({key.split(".", 1)[0] for key in tensors} - set(networks))
+    kept = {f"{REFERENCE}.{file}.{key}" for file, keys in info.reference.items() for key in keys}
+    surplus = sorted({key.split(".", 1)[0] for key in tensors if key not in kept} - set(networks))
     if surplus:
         raise ModelError(f"{path}: holds tensors of {', '.join(surplus)}, which its configuration does not mention")
     return info, networks
