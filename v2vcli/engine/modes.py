@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps.spec import MapFrame, MapKind, MapSpec
+from v2vcli.maps.spec import DRAWN_KINDS, MapFrame, MapKind, MapSpec
 
 if TYPE_CHECKING:
     import torch
@@ -109,6 +109,11 @@ def extractor_for(
     if spec.kind == "rgb":
         raise UsageError(
             "the model paints from a control video, which nothing can make from frames; give it with --maps"
+        )
+    if spec.kind in DRAWN_KINDS:
+        raise UsageError(
+            f"the model paints from '{spec.kind}' maps, which nothing makes from frames yet; draw them from keypoints "
+            f"with v2vcli.maps.{spec.kind} and paint them with v2vcli.load(MODEL).stream(maps)"
         )
     if spec.kind == "edges":
         from v2vcli.maps.edges import CannyExtractor, CannySettings

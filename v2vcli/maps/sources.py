@@ -32,7 +32,7 @@ from v2vcli.maps.map_folder import MapFolder
 from v2vcli.maps.palette import PaletteReader, PaletteReading
 from v2vcli.maps.raw_map import RawMap
 from v2vcli.maps.schema import SCHEMAS, LabelSchema
-from v2vcli.maps.spec import MapFrame, MapSpec
+from v2vcli.maps.spec import DRAWN_KINDS, MapFrame, MapSpec
 
 Opener: TypeAlias = Callable[[], Iterator[RawMap]]
 
@@ -134,9 +134,15 @@ def open_maps(path: str | Path, spec: MapSpec, schema: LabelSchema | None = None
     Raises:
         InputError: The path cannot be read, or holds another kind of map, or nothing says what its ids mean.
         SchemaMismatch: The labels do not fit the model's schema, even by name; the message lists the classes.
-        UsageError: `schema` contradicts what the file says, or the model paints from no labels.
+        UsageError: `schema` contradicts what the file says, or the model paints from no labels; or from faces or poses,
+            which no file holds yet.
     """
     path = Path(path)
+    if spec.kind in DRAWN_KINDS:
+        raise UsageError(
+            f"the model paints from '{spec.kind}' maps, which v2v cannot read from {path} yet; draw them with "
+            f"v2vcli.maps.{spec.kind} and paint them with v2vcli.load(MODEL).stream(maps)"
+        )
     if schema is not None and spec.kind != "labels":
         raise UsageError(f"--maps-schema is for label maps, but the model paints from '{spec.kind}' maps; leave it out")
     if not path.exists():

@@ -16,7 +16,7 @@ import av
 from v2vcli.errors import OutputError, SchemaMismatch
 from v2vcli.maps.map_file import MapFileWriter
 from v2vcli.maps.map_folder import MapFolderWriter, remove_maps, strangers
-from v2vcli.maps.spec import MapFrame, MapSpec
+from v2vcli.maps.spec import DRAWN_KINDS, MapFrame, MapSpec
 from v2vcli.partfile import PartFile, refuse_inputs, require_free
 
 
@@ -29,7 +29,7 @@ class MapWriter:
         overwrite: Replace what is there (`-y`).
 
     Raises:
-        OutputError: As `require_maps_free`, or the folder takes no files.
+        OutputError: As `require_maps_free`, or the folder takes no files, or no file holds maps of this kind yet.
     """
 
     def __init__(self, path: str | Path, spec: MapSpec, *, overwrite: bool = False) -> None:
@@ -37,6 +37,8 @@ class MapWriter:
         self.spec = spec
         self.count = 0
         self._size: tuple[int, int] | None = None
+        if spec.kind in DRAWN_KINDS:
+            raise OutputError(f"'{spec.kind}' maps cannot be stored yet; keep the keypoints that they were drawn from")
         is_file = _is_file(self.path)
         require_maps_free(self.path, overwrite=overwrite)
         self._output = PartFile(self.path, overwrite=overwrite, folder=not is_file)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-CONFIDENT_BELOW = 0.02
+from v2vcli.maps.flow import CONFIDENCE_LIMIT
 
 
 def teacher_flow(images: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
@@ -36,5 +36,5 @@ def teacher_flow(images: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArra
         )
         distance = (images[t].astype(np.float32) - warped.astype(np.float32)) / 127.5
         flow[t] = found
-        confidence[t] = np.square(distance).sum(-1) < CONFIDENT_BELOW
+        confidence[t] = np.square(distance).sum(-1) < CONFIDENCE_LIMIT
     return flow, confidence

@@ -14,18 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from v2vcli.errors import UsageError
+from v2vcli.maps.flow import CONFIDENCE_LIMIT
 from v2vcli.models.warp import warp
 
 FlowNetwork: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(current, previous), each (N, 3, H, W) in [-1, 1] -> (N, 2, H, W): flow from current to previous, in pixels."""
-
-CONFIDENT_BELOW: Final = 0.02
 
 
 def squared_residual(current: Tensor, previous: Tensor, flow: Tensor) -> Tensor:
@@ -44,7 +43,7 @@ def squared_residual(current: Tensor, previous: Tensor, flow: Tensor) -> Tensor:
 
 def flow_confidence(current: Tensor, previous: Tensor, flow: Tensor) -> Tensor:
     """Where the flow is believed: 1 where `squared_residual` is below 0.02, else 0; (N, 1, H, W) float."""
-    return (squared_residual(current, previous, flow) < CONFIDENT_BELOW).to(current.dtype)
+    return (squared_residual(current, previous, flow) < CONFIDENCE_LIMIT).to(current.dtype)
 
 
 @dataclass(frozen=True)
