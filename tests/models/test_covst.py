@@ -55,6 +55,21 @@ def test_every_past_can_be_gone_on_from() -> None:
 
 
 @torch.no_grad()
+def test_a_window_can_be_encoded_before_the_last_one_is_painted() -> None:
+    network, maps = _network(), _maps(4)
+    past = seen = network.start(None, maps[:, 0])
+    ahead, frames = [], []
+    for window in maps.split(2, 1):
+        encoded, seen = network.encode(window, seen)
+        ahead += encoded
+    for each in ahead:
+        output, past = network.step(each, past)
+        frames.append(output.frame)
+    whole = _frames(network.roll(maps, network.start(None, maps[:, 0])))
+    assert (torch.stack(frames, 1) - whole).abs().max() < 1e-9
+
+
+@torch.no_grad()
 def test_sequences_in_a_batch_do_not_meet() -> None:
     network, maps = _network(), _maps(4, batch=3)
     together = _frames(network.roll(maps, network.start(None, maps[:, 0])))

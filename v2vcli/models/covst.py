@@ -28,7 +28,7 @@ Shape suffixes: B sequences, N frames of a window, C map channels, F features, H
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -177,14 +177,23 @@ class Covst(nn.Module):
             return PastFeatures(map_BCHW)
         return PastFeatures(map_BCHW, self.features(map_BCHW), image_B3HW)
 
-    def encode(self, maps_BNCHW: Tensor, past: PastFeatures) -> list[EncodedMaps]:
-        """All that does not depend on painted frames, for the N maps of a window at once; of `past` the map is read."""
+    def encode(self, maps_BNCHW: Tensor, past: PastFeatures) -> tuple[list[EncodedMaps], PastFeatures]:
+        """All that does not depend on painted frames, for the N maps of a window at once.
+
+        Args:
+            maps_BNCHW: the window's maps, as `MapSpec` describes them.
+            past: the sequence so far; only its map is read.
+
+        Returns:
+            One `EncodedMaps` for each of the N frames, and the past with these maps seen (the rest as it was).
+        """
         batch_frames = maps_BNCHW.shape[:2]
         before = torch.cat((past.map_BCHW[:, None], maps_BNCHW[:, :-1]), 1)
         pairs = torch.cat((before, maps_BNCHW), 2).flatten(0, 1)
         features = self.features(maps_BNCHW.flatten(0, 1)).unflatten(0, batch_frames)
         motion = self.motion_encoder(pairs).unflatten(0, batch_frames)
-        return [EncodedMaps(maps_BNCHW[:, t], features[:, t], motion[:, t]) for t in range(batch_frames[1])]
+        window = [EncodedMaps(maps_BNCHW[:, t], features[:, t], motion[:, t]) for t in range(batch_frames[1])]
+        return window, replace(past, map_BCHW=maps_BNCHW[:, -1])
 
     def step(
         self, encoded: EncodedMaps, past: PastFeatures, flow: Tensor | None = None
@@ -213,7 +222,8 @@ class Covst(nn.Module):
         self, maps_BNCHW: Tensor, past: PastFeatures, flows: Sequence[Tensor] | None = None
     ) -> Iterator[tuple[CovstOutput, PastFeatures]]:
         """Paint a whole window, frame by frame (with one flow each if `flows` are given); the past after each."""
-        for t, encoded in enumerate(self.encode(maps_BNCHW, past)):
+        window, past = self.encode(maps_BNCHW, past)
+        for t, encoded in enumerate(window):
             output, past = self.step(encoded, past, None if flows is None else flows[t])
             yield output, past
 
