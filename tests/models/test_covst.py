@@ -187,7 +187,7 @@ def test_it_learns_to_warp() -> None:
         return difference[:, 0].mean(), difference[:, 1].mean()
 
     history = []
-    for _ in range(150):
+    for _ in range(110):
         first, second = differences()
         optimiser.zero_grad()
         (first + second).backward()
@@ -198,5 +198,5 @@ def test_it_learns_to_warp() -> None:
         unmoved = sum(float(differences(moving=False)[1]) for _ in range(10)) / 10
     # nothing in the second map tells the pattern: whoever does not carry it over is wrong by 1 on average
     assert before > 0.8
-    assert after < 0.5 * before
+    assert after < 0.6 * before
     assert unmoved > 2 * after
