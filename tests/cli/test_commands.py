@@ -25,7 +25,7 @@ OPTIONS = {
     "train": "--device --dry-run --help --runs --set --start -h -loglevel -v",
     "eval": "--device --help --json --maps --maps-schema --metric --mode --model --reference -h -loglevel -v",
     "models list": "--help --json -h -loglevel -v",
-    "models info": "--help --json -h -loglevel -v",
+    "models info": "--help --json --size --window -h -loglevel -v",
 }
 
 
@@ -97,6 +97,26 @@ def test_models_info(v2v: V2V, edge_model: Path) -> None:
     )
     assert found["parts"]["generator"]["width"] == 4
     assert "licence      Apache-2.0" in v2v("models", "info", edge_model).out
+
+
+def test_models_info_says_what_painting_costs(v2v: V2V, edge_model: Path) -> None:
+    small, large = (
+        json.loads(v2v("models", "info", edge_model, "--json", "--window", 2, *size).out)["cost"]
+        for size in ((), ("--size", "128x64"))
+    )
+    assert (small["size"], large["size"], small["window"]) == ([64, 32], [128, 64], 2)
+    for part in ("generator", "image_generator"):
+        assert small["parts"][part]["parameters"] == large["parts"][part]["parameters"] > 0
+    for kind in ("hoisted", "recurrent"):
+        assert large["parts"]["generator"][kind] == 4 * small["parts"]["generator"][kind] > 0
+    assert small["memory"]["total"] < large["memory"]["total"]
+    text = v2v("models", "info", edge_model, "--size", "128x64").out
+    assert "GFLOP per frame at 128x64" in text and "recurrent" in text and "activations" in text
+
+
+@pytest.mark.parametrize("wrong", [("--size", "wide"), ("--window", 0)])
+def test_models_info_refuses_what_it_cannot_paint(v2v: V2V, edge_model: Path, wrong: tuple[object, ...]) -> None:
+    assert v2v("models", "info", edge_model, *wrong).code == 2
 
 
 def test_models_list_names_what_is_bundled(v2v: V2V) -> None:

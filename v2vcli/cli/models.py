@@ -9,6 +9,7 @@ import typer
 
 from v2vcli.cli import options
 from v2vcli.cli.messages import messages
+from v2vcli.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,18 +42,37 @@ def list_models(json: options.Json = False, loglevel: options.LogLevel = "info")
 @app.command("info")
 def info(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A bundled name, a path or a hub id.")],
+    size: Annotated[
+        str | None,
+        typer.Option("--size", metavar="WxH", help="What painting costs at this size. Default: the model's."),
+    ] = None,
+    window: options.Window = None,
     json: options.Json = False,
     loglevel: options.LogLevel = "info",
 ) -> None:
-    """Show what a model says of itself: maps, size, licence, and how it came about."""
+    """Show what a model says of itself, where it comes from, and what painting with it costs.
+
+    A multiply-add counts as two FLOPs. Hoisted ones need no painted frame and are done for a whole window at once;
+    recurrent ones wait for the frame before.
+    """
+    from v2vcli.engine.values import size as parsed
+
+    wanted = None if size is None else parsed(size, "--size")
+    if window is not None and window < 1:
+        raise UsageError(f"--window {window}: at least one frame is painted at once")
     from v2vcli.models.catalog import find_model
-    from v2vcli.models.checkpoint import read_info
 
     path = find_model(name)
+    from v2vcli.engine.device import choose_device, window_length  # and with it torch
+    from v2vcli.models.checkpoint import read_info
+    from v2vcli.models.cost import painting_cost
+
     found = read_info(path)
+    cost = painting_cost(found, wanted or found.size, window_length(window, choose_device("auto")))
     summary = {**_summary(path, found), "file": str(path), "provenance": dict(found.provenance)}
     if json:
         summary["parts"] = {part: dict(values) for part, values in found.parts.items()}
+        summary["cost"] = cost.as_dict()
         print(jsonlib.dumps(summary, indent=2))
         return
     provenance = summary.pop("provenance")
@@ -61,6 +81,10 @@ def info(
     card = path.with_suffix(".md")
     if card.is_file():
         print(f"{'card':12} {card}")
+    print(f"{'memory':12} {cost.memory}, windows of {cost.window} frames")
+    from rich import print as show
+
+    show(cost.table())
 
 
 def _summary(path: Path, info: ModelInfo) -> dict[str, Any]:
