@@ -7,7 +7,8 @@ import pytest
 
 from tests.engine.material import LABELS, read, save_painter, save_segmenter
 from v2vcli.engine import segment as segmenting
-from v2vcli.engine.request import SegmentRequest
+from v2vcli.engine.convert import convert
+from v2vcli.engine.request import ConvertRequest, SegmentRequest
 from v2vcli.engine.segment import segment
 from v2vcli.errors import OutputError
 from v2vcli.maps.edges import canny
@@ -61,3 +62,24 @@ def test_what_exists_stays(edge_model: Path, clip: Path, tmp_path: Path) -> None
     with pytest.raises(OutputError, match=r"\.mkv"):
         segment(SegmentRequest(input=clip, output=tmp_path / "m.png", model=str(edge_model)))
     assert (tmp_path / "m.mkv").read_bytes() == b"mine"
+
+
+def test_label_maps_are_smoothed_and_those_of_convert_are_the_same(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = save_segmenter(tmp_path / "seg.safetensors")
+    monkeypatch.setattr("v2vcli.engine.modes.SEGMENTER", network)
+    painter = save_painter(tmp_path / "street.safetensors", LABELS)
+    found = {}
+    for strength in (0.0, 0.9):
+        out = tmp_path / f"{strength}.mkv"
+        segment(SegmentRequest(input=clip, output=out, model=str(painter), size=(64, 32), smooth_maps=strength))
+        found[strength] = [each.array for each in open_maps(out, LABELS)]
+    np.testing.assert_array_equal(found[0.9][0], found[0.0][0])  # a shot's first map has nothing to hold on to
+    assert any(np.any(a != b) for a, b in zip(found[0.9], found[0.0], strict=True))
+    request = ConvertRequest(
+        input=clip, output=tmp_path / "o.mp4", model=str(painter), save_maps=tmp_path / "m.mkv", smooth_maps=0.9
+    )
+    convert(request)
+    saved = [each.array for each in open_maps(tmp_path / "m.mkv", LABELS)]
+    np.testing.assert_array_equal(saved, found[0.9])

@@ -53,6 +53,7 @@ def convert(
         ),
     ] = None,
     maps_schema: options.MapsSchema = None,
+    smooth_maps: options.SmoothMaps = 0.8,
     paint_size: Annotated[
         str | None,
         typer.Option(
@@ -147,6 +148,7 @@ def convert(
         "model": model,
         "maps": maps,
         "maps_schema": maps_schema,
+        "smooth_maps": smooth_maps,
         "save_maps": save_maps,
         "side_by_side": side_by_side,
         "device": device,
@@ -182,6 +184,7 @@ def segment(
     ],
     mode: options.Mode = None,
     model: options.Model = None,
+    smooth_maps: options.SmoothMaps = 0.8,
     yes: options.Yes = False,
     no: options.No = False,
     start: options.Start = None,
@@ -209,6 +212,7 @@ def segment(
         "output": output,
         "mode": mode,
         "model": model,
+        "smooth_maps": smooth_maps,
         "overwrite": yes,
         "start": start,
         "duration": duration,

@@ -88,6 +88,15 @@ Rate: TypeAlias = Annotated[
     ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SmoothMaps: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--smooth-maps",
+        metavar="0..1",
+        help="How firmly labels made here resist flicker; 0 takes every frame by itself.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 MapsSchema: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -145,13 +145,13 @@ def _maps_stage(
     size: tuple[int, int],
     warn: Callable[[str], None],
 ) -> _Stage:
-    from v2vcli.engine.mapping import extracted, followed
+    from v2vcli.engine.mapping import extracted, followed, smoother_for
     from v2vcli.maps.schema import find_schema
     from v2vcli.maps.sources import open_maps
 
     if request.maps is None:
         extractor = extractor_for(generator.spec, generator.device, (clip.info.width, clip.info.height))
-        return extracted(extractor, size)
+        return extracted(extractor, size, smoother_for(extractor, request.smooth_maps))
     schema = None if request.maps_schema is None else find_schema(request.maps_schema)
     source = open_maps(request.maps, generator.spec, schema)
     by_time = request.start is not None or request.rate is not None

@@ -13,26 +13,43 @@ from v2vcli.maps.spec import MapFrame
 
 if TYPE_CHECKING:
     from v2vcli.maps.extractors import MapExtractor
+    from v2vcli.maps.smoothing import LabelSmoother
     from v2vcli.maps.sources import MapSource
     from v2vcli.video.frame import Frame
 
 _SAME_TIME = Fraction(1, 1000)  # containers that count milliseconds cannot say it better
 
 
-def extracted(extractor: MapExtractor, size: tuple[int, int]) -> Callable[[Iterable[Window]], Iterator[Window]]:
+def extracted(
+    extractor: MapExtractor, size: tuple[int, int], smoother: LabelSmoother | None = None
+) -> Callable[[Iterable[Window]], Iterator[Window]]:
     """A stage that makes maps from frames.
 
     Args:
         extractor: makes them.
         size: (width, height) of the maps.
+        smoother: takes the flicker out of label maps, shot by shot.
     """
 
     def maps(windows: Iterable[Window]) -> Iterator[Window]:
+        before = None
         for window in windows:
-            made = extractor.extract([frame.image for frame in window.frames], size)
+            images = [frame.image for frame in window.frames]
+            made = extractor.extract(images, size)
+            if smoother is not None:
+                made, before = smoother.smooth(images, made, None if window.begins_shot else before)
             yield replace(window, maps=tuple(made))
 
     return maps
+
+
+def smoother_for(extractor: MapExtractor, strength: float) -> LabelSmoother | None:
+    """What takes the flicker out of an extractor's maps: nothing where they are no labels, or with no strength."""
+    if extractor.spec.kind != "labels" or strength == 0:
+        return None
+    from v2vcli.maps.smoothing import LabelSmoother
+
+    return LabelSmoother(strength)
 
 
 def followed(

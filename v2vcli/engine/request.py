@@ -37,6 +37,8 @@ class ClipRequest:
         end: or up to here, counted from the beginning of the file (``-to``).
         rate: frames per second of the output; None keeps every frame and its time (``-r``).
         size: (width, height) of the output; None keeps the input's (``-s``).
+        smooth_maps: how much label maps made here hold on to the frames before, from 0 to below 1;
+            see `maps.smoothing.LabelSmoother`.
         window: frames worked on at once; None leaves it to the device.
         tolerant: step over damage in the input with a warning.
     """
@@ -52,6 +54,7 @@ class ClipRequest:
     end: Fraction | None = None
     rate: Fraction | None = None
     size: tuple[int, int] | None = None
+    smooth_maps: float = 0.8
     window: int | None = None
     tolerant: bool = False
 
@@ -78,6 +81,8 @@ class ClipRequest:
             raise UsageError(
                 f"-to {float(self.end):g} is not after -ss {float(self.start or 0):g}; nothing lies between"
             )
+        if not 0 <= self.smooth_maps < 1:
+            raise UsageError(f"--smooth-maps {self.smooth_maps:g}: give a number from 0 (off) to below 1")
         if self.window is not None and not 1 <= self.window <= 256:
             raise UsageError(f"--window {self.window}: give a number of frames from 1 to 256")
         if self.mode is None and self.model is None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from v2vcli.engine.checks import require_known_names
 from v2vcli.engine.clip import Clip
-from v2vcli.engine.mapping import extracted
+from v2vcli.engine.mapping import extracted, smoother_for
 from v2vcli.engine.modes import SEGMENTER, choose_model, extractor_for, find_mode, load_segmenter, require_agreement
 from v2vcli.engine.pipeline import Pipeline
 from v2vcli.engine.progress import Meter, OnProgress, Result
 from v2vcli.engine.request import SegmentRequest
 from v2vcli.engine.targets import require_maps_free
 from v2vcli.engine.windows import Window, windows
+from v2vcli.video.shots import ShotDetector
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +49,10 @@ def segment(request: SegmentRequest, *, progress: OnProgress | None = None) -> R
         meter = Meter(clip.expected_frames(), progress)
 
         def source() -> Iterator[Window]:
-            return windows(clip.frames(), window_length(request.window, device), None)
+            return windows(clip.frames(), window_length(request.window, device), ShotDetector())
 
-        with Pipeline[Window](source, [extracted(extractor, (width, height))], room=1) as mapped:
+        smoother = smoother_for(extractor, request.smooth_maps)
+        with Pipeline[Window](source, [extracted(extractor, (width, height), smoother)], room=1) as mapped:
             for window in mapped:
                 for frame, made in zip(window.frames, window.maps, strict=True):
                     writer.write(made, frame.pts)
