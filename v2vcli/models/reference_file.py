@@ -91,16 +91,19 @@ def _tensors(path: Path, state: Any) -> OrderedDict[str, Tensor]:
     if not isinstance(state, dict):
         raise ModelError(f"{path}: holds a {type(state).__name__}, not a state dict; save the network's state_dict()")
     found: OrderedDict[str, Tensor] = OrderedDict()
+    storages: set[int] = set()
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise ModelError(
-                f"{path}: {key!r} is a {type(value).__name__}, not a tensor; save the network's state_dict() itself"
-            )
+            what = f"a {type(value).__name__}" if isinstance(key, str) else f"under a {type(key).__name__}"
+            raise ModelError(f"{path}: {key!r} is {what}, not a tensor by name; save the network's state_dict() itself")
         if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
             raise ModelError(f"{path}: {key} is not a dense tensor; convert it and save it again")
-        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        storage, needed = value.untyped_storage(), value.numel() * value.element_size()
+        if needed > storage.nbytes():
             raise ModelError(f"{path}: {key} claims more numbers than the file holds; save it .contiguous()")
-        found[key] = value.detach()
+        own = storage.nbytes() == needed and storage.data_ptr() not in storages
+        storages.add(storage.data_ptr())
+        found[key] = value.detach() if own else value.detach().clone()  # safetensors stores no view of another tensor
     if not found:
         raise ModelError(f"{path}: holds no tensors; is it the right file?")
     return found

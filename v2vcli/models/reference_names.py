@@ -8,7 +8,7 @@ and so do we). A `Layer` therefore knows its norm's channels, so that a file can
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,13 +46,13 @@ class Layer:
     Attributes:
         theirs: its name in a file of the reference, ``model_down_seg.1``.
         ours: its name in our network, ``coarse.map_encoder.1``.
-        tensors: what our state dict has of it: ``weight`` and ``bias``, or nothing.
+        tensors: the shapes of its ``weight`` and ``bias``, where it has them.
         channels: of a norm; None for a convolution.
     """
 
     theirs: str
     ours: str
-    tensors: tuple[str, ...]
+    tensors: Mapping[str, torch.Size]
     channels: int | None = None
 
 
@@ -143,5 +143,5 @@ def _layers(network: nn.Module, places: dict[str, _Place]) -> Iterator[Layer]:
             if norm or isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 index, dot, rest = name.partition(".")
                 theirs = f"{place.theirs}.{int(index) + place.offset}{dot}{rest}"
-                tensors = tuple(module.state_dict())
+                tensors = {key: value.shape for key, value in module.state_dict().items()}
                 yield Layer(theirs, f"{sequential}.{name}", tensors, module.num_features if norm else None)
