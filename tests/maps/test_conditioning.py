@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from v2vcli.errors import InputError, SchemaMismatch
-from v2vcli.maps.conditioning import foreground_mask, instance_edges, map_tensor, one_hot
+from v2vcli.maps.conditioning import foreground_mask, halved, instance_edges, map_tensor, one_hot, pyramid
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35
 from v2vcli.maps.spec import MapFrame, MapSpec
 
@@ -72,3 +72,15 @@ def test_what_map_tensor_refuses():
         map_tensor([MapFrame(labels, np.full((2, 2), 19, np.uint8))], "cpu")
     with pytest.raises(InputError, match="have no instance ids"):
         map_tensor([MapFrame(MapSpec("labels", CITYSCAPES19, instance_edges=True), frame.array)], "cpu")
+
+
+def test_half_of_one_pixel_is_that_pixel_and_borders_do_not_darken():
+    assert halved(torch.full((2, 3, 1, 1), 0.7)).flatten().tolist() == pytest.approx([0.7] * 6)
+    assert halved(torch.ones(5, 9, 7)).eq(1).all()
+    assert halved(torch.ones(2, 4, 3, 8, 5)).shape == (2, 4, 3, 4, 3)
+
+
+def test_a_pyramid_has_as_many_levels_as_asked_finest_first():
+    x = torch.rand(1, 2, 12, 20)
+    assert [tuple(level.shape[-2:]) for level in pyramid(x, 3)] == [(12, 20), (6, 10), (3, 5)]
+    assert pyramid(x, 1)[0] is x

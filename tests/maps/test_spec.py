@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from v2vcli.errors import InputError, SchemaMismatch, UsageError
+from v2vcli.maps.keypoints import FaceSettings, PoseSettings
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35
 from v2vcli.maps.spec import CannySettings, MapFrame, MapSpec
 
 LABELS, EDGES, RGB = MapSpec("labels", CITYSCAPES19), MapSpec("edges"), MapSpec("rgb")
+FACE, POSE = MapSpec("face"), MapSpec("pose")
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,8 @@ LABELS, EDGES, RGB = MapSpec("labels", CITYSCAPES19), MapSpec("edges"), MapSpec(
         ({"kind": "rgb", "schema": CAMVID11}, "'rgb' has no schema"),
         ({"kind": "edges", "instance_edges": True}, "instance edges belong to label maps"),
         ({"kind": "rgb", "edges": CannySettings()}, "CannySettings belong to 'edges' maps, not to 'rgb'"),
+        ({"kind": "pose", "face": FaceSettings()}, "FaceSettings belong to 'face' maps, not to 'pose'"),
+        ({"kind": "edges", "pose": PoseSettings()}, "PoseSettings belong to 'pose' maps, not to 'edges'"),
     ],
 )
 def test_contradictions_are_refused(arguments, message):
@@ -32,6 +36,8 @@ def test_channels():
     assert MapSpec("labels", CAMVID11).channels == 11
     assert MapSpec("labels", CITYSCAPES35, instance_edges=True).channels == 36
     assert (EDGES.channels, RGB.channels) == (1, 3)
+    assert (FACE.channels, MapSpec("face", face=FaceSettings(distances=False)).channels) == (15, 1)
+    assert (POSE.channels, MapSpec("pose", pose=PoseSettings(densepose=True)).channels) == (3, 6)
 
 
 def test_label_schema_of_other_kinds_is_an_error():
@@ -64,6 +70,10 @@ def test_canny_settings_out_of_range_are_refused(arguments, message):
         RGB,
         EDGES,
         MapSpec("edges", edges=CannySettings(1, 9)),
+        FACE,
+        MapSpec("face", face=FaceSettings(background=False, reference_quirks=True)),
+        POSE,
+        MapSpec("pose", pose=PoseSettings(densepose=True, body_only=True)),
     ],
 )
 def test_json_round_trip(spec):
@@ -79,6 +89,9 @@ def test_json_round_trip(spec):
         ('{"kind": "labels"}', "needs a schema"),
         ('{"kind": "edges", "edges": {"hihg": 3}}', "hihg"),
         ('{"kind": "edges", "edges": {"low": 3}}', "without high"),
+        ('{"kind": "face", "face": {"quirks": true}}', "quirks"),
+        ('{"kind": "face", "face": 3}', "'face' is 3, not an object"),
+        ('{"kind": "pose", "pose": {"densepose": "yes"}}', "densepose is 'yes'"),
     ],
 )
 def test_bad_json_is_refused(text, message):
@@ -96,6 +109,9 @@ def test_bad_json_is_refused(text, message):
         (LABELS, np.zeros((2, 3), np.uint8), np.zeros((2, 3), np.uint16)),
         (LABELS, np.zeros((2, 3), np.uint8), np.zeros((3, 3), np.int32)),
         (EDGES, np.zeros((2, 3), np.uint8), np.zeros((2, 3), np.int32)),
+        (FACE, np.zeros((2, 3, 3), np.uint8), None),
+        (POSE, np.zeros((2, 3), np.uint8), None),
+        (POSE, np.zeros((2, 3, 3), np.uint8), np.zeros((2, 3), np.int32)),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(spec, array, instances):
@@ -154,6 +170,22 @@ def test_rgb_is_averaged_over_areas():
     assert MapFrame(RGB, rgb).resized(1, 1).array.tolist() == [[[50, 25, 10]]]
 
 
+def test_faces_are_interpolated_and_their_parts_are_not():
+    planes = np.zeros((4, 4, 15), np.uint8)
+    planes[:, 2:, 3] = 200
+    parts = np.where(planes[..., 3] > 0, 5, 1).astype(np.int32)
+    frame = MapFrame(FACE, planes, parts).resized(8, 8)
+    assert set(np.unique(frame.array[..., 3])) > {0, 200}
+    assert not np.delete(frame.array, 3, axis=2).any()
+    assert set(np.unique(frame.instances)) == {1, 5}
+
+
+def test_poses_take_the_nearest_pixel():
+    array = np.arange(2 * 2 * 6, dtype=np.uint8).reshape(2, 2, 6)
+    frame = MapFrame(MapSpec("pose", pose=PoseSettings(densepose=True)), array).resized(4, 4)
+    assert np.array_equal(frame.array, array.repeat(2, 0).repeat(2, 1))
+
+
 def test_a_size_of_nothing_is_refused():
     with pytest.raises(UsageError, match="0x4"):
         MapFrame(RGB, np.zeros((2, 2, 3), np.uint8)).resized(0, 4)
@@ -170,6 +202,19 @@ def test_pictures():
     assert np.array_equal(MapFrame(RGB, rgb).picture(), rgb)
     with pytest.raises(SchemaMismatch, match=r"ids \[19\]"):
         MapFrame(LABELS, ids + 19).picture()
+
+
+def test_pictures_of_faces_and_poses():
+    planes = np.full((1, 3, 15), 255, np.uint8)
+    planes[0, :, 0] = (255, 0, 0)
+    planes[0, 1, 4] = 0
+    assert MapFrame(FACE, planes).picture().tolist() == [[[255] * 3, [0, 0, 160], [0, 0, 0]]]
+    edges = MapFrame(MapSpec("face", face=FaceSettings(distances=False)), planes[..., :1])
+    assert edges.picture().tolist() == [[[255] * 3, [0] * 3, [0] * 3]]
+    both = np.array([[[80, 90, 24, 0, 0, 0], [80, 90, 24, 0, 7, 0]]], np.uint8)
+    picture = MapFrame(MapSpec("pose", pose=PoseSettings(densepose=True)), both).picture()
+    assert picture.tolist() == [[[40, 45, 120], [0, 7, 0]]]
+    assert np.array_equal(both[0, 0, :3], [80, 90, 24])  # the map itself is left alone
 
 
 def test_schemas_and_specs_import_neither_torch_nor_opencv_nor_av():

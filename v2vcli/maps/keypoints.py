@@ -12,13 +12,13 @@ What is peculiar:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from v2vcli.errors import InputError
+from v2vcli.errors import InputError, UsageError
 
 Colour: TypeAlias = tuple[int, int, int]
 Chain: TypeAlias = tuple[int, ...]
@@ -148,11 +148,17 @@ class FaceSettings:
         reference_quirks: Draw exactly as the reference does, for models that were trained on its maps: an edge of the
             face on one of the background is 254, not 255; a piece of a curve that bends too sharply is left out, not
             drawn straight; what lies outside the picture is drawn on its border.
+
+    Raises:
+        UsageError: A value is neither true nor false.
     """
 
     background: bool = True
     distances: bool = True
     reference_quirks: bool = False
+
+    def __post_init__(self) -> None:
+        _require_switches(self)
 
 
 @dataclass(frozen=True)
@@ -165,11 +171,24 @@ class PoseSettings:
         reference_quirks: Draw exactly as the reference does, for models that were trained on its maps: lines are dark
             where their strokes overlap themselves, people are added with bytes that wrap around, and what lies outside
             the picture is drawn on its border.
+
+    Raises:
+        UsageError: A value is neither true nor false.
     """
 
     densepose: bool = False
     body_only: bool = False
     reference_quirks: bool = False
+
+    def __post_init__(self) -> None:
+        _require_switches(self)
+
+
+def _require_switches(settings: FaceSettings | PoseSettings) -> None:
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if not isinstance(value, bool):
+            raise UsageError(f"{type(settings).__name__} {field.name} is {value!r}; give true or false")
 
 
 def from_coco17(keypoints: NDArray[Any]) -> Points:

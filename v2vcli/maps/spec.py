@@ -66,6 +66,12 @@ class CannySettings:
             raise UsageError(f"Canny low {self.low} is above high {self.high}; swap them")
 
 
+def _settings(name: str, data: object) -> Any:
+    if not isinstance(data, dict):
+        raise UsageError(f"'{name}' is {data!r}, not an object of settings")
+    return _SETTINGS[name](**data)
+
+
 _SETTINGS: Final[dict[str, Any]] = {"edges": CannySettings, "face": FaceSettings, "pose": PoseSettings}
 """Kinds of maps that can be made in more than one way, and the field of `MapSpec` that says how."""
 
@@ -163,7 +169,7 @@ class MapSpec:
                 kind=data["kind"],
                 schema=None if schema is None else LabelSchema.from_dict(schema, f"{where}: schema"),
                 instance_edges=bool(data.get("instance_edges", False)),
-                **{name: kind(**data[name]) for name, kind in _SETTINGS.items() if data.get(name) is not None},
+                **{name: _settings(name, data[name]) for name in _SETTINGS if data.get(name) is not None},
             )
         except (TypeError, UsageError) as e:  # TypeError: a surplus setting, or none at all
             raise InputError(f"{where}: {e}") from e
