@@ -24,7 +24,7 @@ Colour: TypeAlias = tuple[int, int, int]
 Chain: TypeAlias = tuple[int, ...]
 Points: TypeAlias = NDArray[np.float64]
 
-FARTHEST: Final = 100_000.0
+FARTHEST: Final = 32_768.0
 """Largest coordinate, in pixels, that is taken for a point of a picture."""
 
 
