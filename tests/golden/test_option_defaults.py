@@ -17,6 +17,7 @@ from tests.golden.recording import Parity
 from v2vcli.maps.pose import PoseDropout, PoseSettings
 from v2vcli.models.discriminators import DiscriminatorConfig
 from v2vcli.models.generator import GeneratorConfig
+from v2vcli.models.reference_request import FOREGROUND
 from v2vcli.train import painting
 from v2vcli.train.clip_sampling import clip_window
 from v2vcli.train.cropping import SizeRule
@@ -93,7 +94,7 @@ def test_our_default_is_the_references(
         assert recorded["test"][option] == recorded["train"][option]
 
 
-def test_the_game_and_the_size_rule_have_the_same_names(recorded: dict[str, dict[str, Any]]) -> None:
-    """Defaults that are words."""
+def test_defaults_that_are_words_are_the_same(recorded: dict[str, dict[str, Any]]) -> None:
     assert recorded["train"]["gan_mode"] == "ls" and Judge.__dataclass_fields__["form"].default is GAN_FORMS["lsgan"]
     assert recorded["train"]["resize_or_crop"] == "scaleWidth" and (SIZES.scale, SIZES.crop) == ("width", None)
+    assert recorded["train"]["fg_labels"] == ",".join(map(str, FOREGROUND))
