@@ -17,8 +17,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from v2vcli.maps.conditioning import halved
 from v2vcli.models.layers import Norm, initialise, normalisation
 
 Activations = Sequence[Sequence[Tensor]]
@@ -81,11 +81,6 @@ def image_channels(map_channels: int) -> int:
 def temporal_channels(frames: int) -> int:
     """Input channels of a temporal discriminator of `frames` frames: 13 for the paper's three."""
     return 3 * frames + 2 * (frames - 1)
-
-
-def halved(x: Tensor) -> Tensor:
-    """Half the resolution by 3x3 average pooling; padding is not counted. (N, C, H, W) -> ceil(H/2), ceil(W/2)."""
-    return F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
 
 
 def _patch_gan(config: DiscriminatorConfig, width: int) -> nn.ModuleList:
