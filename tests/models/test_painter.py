@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from v2vcli.errors import ModelError
+from v2vcli.maps.schema import CAMVID11
 from v2vcli.maps.spec import MapSpec
-from v2vcli.models.checkpoint import ModelInfo
+from v2vcli.models.checkpoint import ModelInfo, save_model
+from v2vcli.models.covst import Covst, CovstConfig
 from v2vcli.models.generator import GeneratorConfig, PastFrames, Vid2VidGenerator
 from v2vcli.models.image_generator import ImageGenerator, ImageGeneratorConfig
 from v2vcli.models.painter import Painter
@@ -57,6 +61,54 @@ def test_the_first_frame_is_the_image_generators() -> None:
     painted, _ = painter.paint(maps, None)
     assert torch.equal(painted[:1], painter.image_generator(maps[:1]).float())
     assert (painted[1] - painter.image_generator(maps[1:2])[0]).abs().max() > 1e-3
+
+
+def test_a_model_without_an_image_generator_starts_from_a_blank_past() -> None:
+    torch.manual_seed(1)
+    generator = Vid2VidGenerator(GeneratorConfig(1, 2, 4, 1, 3, finer=1)).double()
+    info = ModelInfo("tiny", "vid2vid", EDGES, (64, 32), "Apache-2.0")
+    painter, maps = Painter(info, None, generator, device=torch.device("cpu")), torch.rand(3, 1, 16, 16).double()
+    painted, past = painter.paint(maps, None)
+    first, _ = next(generator.roll(maps[None], generator.start(None, maps[:1])))
+    assert torch.equal(first.frame, first.hallucinated)
+    assert torch.equal(painted[:1], first.frame.float())
+    assert isinstance(past, PastFrames)
+    assert past.painted
+
+
+def test_an_image_generator_may_be_shown_labels_without_instance_edges() -> None:
+    spec = MapSpec("labels", schema=CAMVID11, instance_edges=True)
+    info = ModelInfo("tiny", "vid2vid", spec, (64, 32), "Apache-2.0")
+    first = ImageGenerator(ImageGeneratorConfig(11, 4, 2, 2, "frame"))
+    generator = Vid2VidGenerator(GeneratorConfig(12, 2, 4, 2, 3))
+    painter, maps = Painter(info, first, generator, device=torch.device("cpu")), torch.rand(2, 12, 16, 16)
+    painted, _ = painter.paint(maps, None)
+    assert torch.equal(painted[:1], first(maps[:1, :11]))
+    other = maps.clone()
+    other[:, 11] = 0.0
+    again, _ = painter.paint(other, None)
+    assert torch.equal(again[0], painted[0])
+    assert not torch.equal(again[1], painted[1])
+    with pytest.raises(ModelError, match=r"read \[10, 12\] map channels"):
+        Painter(info, ImageGenerator(ImageGeneratorConfig(10, 4, 2, 2)), generator, device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("with_image_generator", [True, False])
+def test_any_sequence_model_is_painted_with(tmp_path: Path, with_image_generator: bool) -> None:
+    torch.manual_seed(1)
+    covst = Covst(CovstConfig(1, width=4, downsamplings=2, blocks=2, flow_width=4, flow_blocks=1, mask_width=4))
+    first = ImageGenerator(ImageGeneratorConfig(1, 4, 3, 2))
+    parts: dict[str, torch.nn.Module] = {"covst": covst} | ({"image_generator": first} if with_image_generator else {})
+    save_model(tmp_path / "m.safetensors", ModelInfo("tiny", "covst", EDGES, (64, 32), "Apache-2.0"), parts)
+    painter, maps = Painter.load(tmp_path / "m.safetensors"), torch.rand(4, 1, 16, 16)
+    assert painter.multiple == (8 if with_image_generator else 4)
+    whole, _ = painter.paint(maps, None)
+    begun, past = painter.paint(maps[:2], None)
+    assert (torch.cat((begun, painter.paint(maps[2:], past)[0])) - whole).abs().max() < 1e-4
+    alone = (
+        first(maps[:1]) if with_image_generator else next(covst.roll(maps[None], covst.start(None, maps[:1])))[0].frame
+    )
+    assert (whole[:1] - alone).abs().max() < 1e-5
 
 
 def test_an_image_model_paints_each_frame_alone() -> None:
