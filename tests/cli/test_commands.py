@@ -19,13 +19,15 @@ from v2vcli.cli.app import app
 
 OPTIONS = {
     "convert": "--cuts --device --help --maps --maps-schema --mode --model --output --paint-size --precision"
-    " --save-maps --side-by-side --smooth-maps --tolerant --window -an -c:v -crf -h -loglevel -n -o -pix_fmt -preset -r -s -ss"
-    " -t -to -v -y",
+    " --save-maps --side-by-side --smooth-maps --tolerant --window -an -c:v -crf -h -loglevel -n -o -pix_fmt -preset -r"
+    " -s -ss -t -to -v -y",
     "segment": "--device --help --mode --model --output --smooth-maps --tolerant --window -h -loglevel -n -o -r -s"
     " -ss -t -to -v -y",
     "train": "--device --dry-run --help --runs --set --start -h -loglevel -v",
     "eval": "--device --help --json --maps --maps-schema --metric --mode --model --reference -h -loglevel -v",
     "models list": "--help --json -h -loglevel -v",
+    "models import": "--arch --foreground --help --labels --name --output --scales --size -h -loglevel -o -v -y",
+    "models export": "--help --output -h -loglevel -o -v -y",
     "models info": "--help --json --size --window -h -loglevel -v",
 }
 

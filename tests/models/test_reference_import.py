@@ -100,6 +100,15 @@ def test_weights_of_half_precision_come_back_as_they_were(tmp_path: Path) -> Non
     assert {value.dtype for value in networks["generator"].state_dict().values()} == {torch.float32}
 
 
+def test_files_of_the_first_pytorch_that_saved_them_come_back(tmp_path: Path) -> None:
+    """Before 0.4.1 norms kept no counter."""
+    given = states.chain(FACE)
+    given["G0"] = states.OrderedDict(
+        (key, v) for key, v in given["G0"].items() if not key.endswith("num_batches_tracked")
+    )
+    round_trip(tmp_path, given, "face")
+
+
 def test_any_order_of_keys_and_shared_memory_come_back(tmp_path: Path) -> None:
     given = states.chain(FACE)
     shared = torch.randn(3, *given["G0"]["model_final_w.1.weight"].shape[1:])

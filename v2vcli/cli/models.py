@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from v2vcli.cli import options
+from v2vcli.cli import options, reference
 from v2vcli.cli.messages import messages
 from v2vcli.errors import UsageError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from v2vcli.models.checkpoint import ModelInfo
 
-app = typer.Typer(help="Which models are there, and under which licence.", no_args_is_help=True)
+app = typer.Typer(help="Which models are there, under which licence; import and export.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -85,6 +85,10 @@ def info(
     from rich import print as show
 
     show(cost.table())
+
+
+app.command("import", epilog=reference.IMPORT_EXAMPLES)(reference.import_model)
+app.command("export", epilog=reference.EXPORT_EXAMPLES)(reference.export_model)
 
 
 def _summary(path: Path, info: ModelInfo) -> dict[str, Any]:

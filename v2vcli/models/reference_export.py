@@ -87,9 +87,9 @@ def _require_expressible(model: Path, info: ModelInfo) -> None:
     lacks: list[str] = []
     for part, config in configs.items():
         if config.kernel != KERNEL:
-            lacks.append(f"{part} begins with {config.kernel}x{config.kernel} convolutions, not {KERNEL}x{KERNEL}")
+            lacks.append(f"its {part.replace('_', ' ')} begins with {config.kernel}x{config.kernel} convolutions, not {KERNEL}x{KERNEL}")
         if config.norm == "stored":
-            lacks.append(f"{part} paints with stored statistics, not those of the frame")
+            lacks.append(f"its {part.replace('_', ' ')} paints with stored statistics, not those of the frame")
     if (generator := configs.get("generator")) is not None and generator.foreground:
         width, rule = generator.foreground_width_at(0), replace(generator, foreground_width=None).foreground_width_at(0)
         if width != rule:

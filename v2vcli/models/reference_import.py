@@ -26,7 +26,7 @@ from v2vcli.models.checkpoint import PARTS, ModelInfo, model_bytes, read_info
 from v2vcli.models.reference_file import StateFile, read_state
 from v2vcli.models.reference_names import BUFFERS, Layer
 from v2vcli.models.reference_request import ImportRequest
-from v2vcli.partfile import PartFile, require_free
+from v2vcli.partfile import PartFile
 
 LICENCE = "non-commercial: imported weights stay under the licence they came with (NVIDIA's vid2vid, pix2pixHD)"
 """What every imported model says of its licence."""
@@ -81,8 +81,7 @@ def import_model(request: ImportRequest) -> Imported:
         ModelError: a file cannot be read, or it is not what the request says; the message names what does not fit.
         OutputError: the output cannot be written.
     """
-    paths = request.files()
-    require_free(request.output, overwrite=request.overwrite, inputs=paths)
+    paths = request.require_ready()
     chain, image, encoder = _sorted([read_state(path) for path in paths])
     scales = request.scales or len(chain)
     if scales > len(chain):

@@ -16,6 +16,7 @@ from v2vcli.maps.keypoints import FACE_CURVES, FaceSettings, PoseSettings
 from v2vcli.maps.label_schema import VOID, LabelSchema
 from v2vcli.maps.schema import CITYSCAPES35, SCHEMAS, find_schema, numbered_schema
 from v2vcli.maps.spec import MapSpec
+from v2vcli.partfile import require_free
 
 ReferenceArch: TypeAlias = Literal["street", "face", "pose"]
 
@@ -94,6 +95,17 @@ class ImportRequest:
             for path in inside:
                 found.setdefault(path.resolve(), path)
         return list(found.values())
+
+    def require_ready(self) -> list[Path]:
+        """The files that are meant, if the output may be written.
+
+        Raises:
+            ModelError: as `files`.
+            OutputError: as `require_free`.
+        """
+        paths = self.files()
+        require_free(self.output, overwrite=self.overwrite, inputs=paths)
+        return paths
 
     def schema(self) -> LabelSchema:
         """What the labels of a street mean.
