@@ -51,6 +51,9 @@ Change = Callable[[states.State], Any]
         (lambda s: s.update({"model_down_img.1.weight": torch.zeros(4, 7, 7, 7)}), "not a number of RGB frames"),
         (lambda s: s.update({"model_down_seg.1.weight": torch.zeros(4, 46, 7, 7)}), "not a map for each of 3"),
         (lambda s: s.update({"model_down_seg.1.weight": torch.zeros(4, 45)}), "a convolution, is missing"),
+        (lambda s: s.update({"model_down_seg.1.weight": torch.zeros(10**9, 0, 7, 7)}), "a convolution, is missing"),
+        (lambda s: s.update({"model_up_img.999.weight": torch.zeros(1)}), "fit no network that could be built"),
+        (lambda s: s.update({f"model_up_img.{'9' * 5000}.weight": torch.zeros(1)}), "has no place in such a network"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, change: Change, says: str) -> None:

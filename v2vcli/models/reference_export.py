@@ -86,10 +86,11 @@ def _require_expressible(model: Path, info: ModelInfo) -> None:
     configs = {part: _config(model, part, values) for part, values in info.parts.items()}
     lacks: list[str] = []
     for part, config in configs.items():
-        if config.kernel != KERNEL:
-            lacks.append(f"its {part.replace('_', ' ')} begins with {config.kernel}x{config.kernel} convolutions, not {KERNEL}x{KERNEL}")
+        network, side = part.replace("_", " "), config.kernel
+        if side != KERNEL:
+            lacks.append(f"its {network} begins with {side}x{side} convolutions, not {KERNEL}x{KERNEL}")
         if config.norm == "stored":
-            lacks.append(f"its {part.replace('_', ' ')} paints with stored statistics, not those of the frame")
+            lacks.append(f"its {network} paints with stored statistics, not those of the frame")
     if (generator := configs.get("generator")) is not None and generator.foreground:
         width, rule = generator.foreground_width_at(0), replace(generator, foreground_width=None).foreground_width_at(0)
         if width != rule:

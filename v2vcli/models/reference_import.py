@@ -10,7 +10,8 @@ Peculiar:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -184,17 +185,29 @@ def _parts(
         generator = reference_shapes.chain_config(
             chain, request.foreground_of(spec, has_foreground, str(chain[0].path))
         )
-        layers = reference_names.chain_layers(generator)
+        with _imaginable(chain[0]):
+            layers = reference_names.chain_layers(generator)
         parts["generator"] = _Part(generator, [fit(file, f"G{s}", layers[s]) for s, file in enumerate(chain)])
     if image is not None:
         config = reference_shapes.image_config(image, _shown(image, encoder))
-        parts["image_generator"] = _Part(config, [fit(image, "G", reference_names.image_generator_layers(config))])
+        with _imaginable(image):
+            image_layers = reference_names.image_generator_layers(config)
+        parts["image_generator"] = _Part(config, [fit(image, "G", image_layers)])
     if encoder is not None:
         encoding = reference_shapes.encoder_config(encoder)
-        parts["feature_encoder"] = _Part(
-            encoding, [fit(encoder, "E", reference_names.feature_encoder_layers(encoding))]
-        )
+        with _imaginable(encoder):
+            encoder_layers = reference_names.feature_encoder_layers(encoding)
+        parts["feature_encoder"] = _Part(encoding, [fit(encoder, "E", encoder_layers)])
     return parts
+
+
+@contextmanager
+def _imaginable(file: StateFile) -> Iterator[None]:
+    """Sizes beyond all numbers, which only a damaged file asks for, are its error and not ours."""
+    try:
+        yield
+    except (RuntimeError, OverflowError, TypeError):
+        raise ModelError(f"{file.path}: its tensors fit no network that could be built; is the file whole?") from None
 
 
 def _size(request: ImportRequest, configs: Mapping[str, Any]) -> tuple[int, int]:

@@ -42,11 +42,10 @@ class Branch:
         self.convolutions = {
             int(match[1]): tuple(shape)
             for key, shape in own.items()
-            if (match := re.fullmatch(r"(\d+)\.weight", key)) and len(shape) == 4
+            if (match := re.fullmatch(r"(\d{1,3})\.weight", key)) and len(shape) == 4
         }
-        indices = {key.partition(".")[0] for key in own}
-        self.last = max((int(index) for index in indices if index.isdecimal()), default=-1)
-        blocks = {int(match[1]) for key in own if (match := re.match(r"(\d+)\.conv_block\.", key))}
+        self.last = max((int(match[0]) for key in own if (match := re.match(r"\d{1,3}(?=\.)", key))), default=-1)
+        blocks = {int(match[1]) for key in own if (match := re.match(r"(\d{1,3})\.conv_block\.", key))}
         first = min(blocks, default=0)
         self.blocks = next(n for n in range(len(blocks) + 1) if first + n not in blocks)
         self.learns = any(
@@ -88,8 +87,8 @@ def first_convolution(file: StateFile, name: str) -> tuple[int, ...]:
         ModelError: it is not there, or not of four dimensions.
     """
     shape = Branch(file, name).convolutions.get(1)
-    if shape is None:
-        raise ModelError(f"{file.path}: {name}.1.weight, a convolution, is missing; is the file whole?")
+    if shape is None or 0 in shape:
+        raise ModelError(f"{file.path}: {name}.1.weight, a convolution, is missing or empty; is the file whole?")
     return shape
 
 
