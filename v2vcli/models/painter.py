@@ -1,7 +1,9 @@
 """A model as the engine uses it: maps in, frames out, window by window, the past handed along as a value.
 
-Peculiar: what paints a sequence is any `SequenceModel`. The first frame (no past) is the image generator's; without
-one the sequence model starts from a blank past; and an image generator alone (pix2pixHD) paints every frame by itself.
+Peculiar: what paints a sequence is any `SequenceModel`. The image generator paints the first frame of a shot and the
+sequence model paints it over, as if it had been there before: two networks never agree to the shade, and a shot that
+opened with the one and went on with the other would begin with a jump. Without an image generator the sequence model
+starts from a blank past; an image generator alone (pix2pixHD) paints every frame by itself.
 Sides that the networks cannot halve often enough are padded by reflection, and the frames cropped back.
 """
 
@@ -143,18 +145,12 @@ class Painter:
     def _painted(self, maps: Tensor, past: Any) -> tuple[Tensor, Any]:
         if self.generator is None:
             return self._images(maps), None
-        frames: list[Tensor] = []
         if past is None:
-            if self.image_generator is None:
-                past = self.generator.start(None, maps[:1])
-            else:
-                frames = [self._images(maps[:1])]
-                past = self.generator.start(frames[0], maps[:1])
-                maps = maps[1:]
-        if len(maps):
-            for output, reached in self.generator.roll(maps[None], past):
-                frames.append(output.frame)
-                past = reached
+            past = self.generator.start(self._images(maps[:1]) if self.image_generator else None, maps[:1])
+        frames: list[Tensor] = []
+        for output, reached in self.generator.roll(maps[None], past):
+            frames.append(output.frame)
+            past = reached
         return torch.cat(frames), past
 
     def _images(self, maps: Tensor) -> Tensor:
