@@ -56,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--golden", type=Path, default=REPOSITORY.parent / "shared" / "golden")
     parser.add_argument("--check", action="store_true", help="measure only; leave docs/parity.md as it is")
     given = parser.parse_args(arguments)
+    if not given.golden.is_dir():
+        print(json.dumps({"skipped": f"there are no recordings in {given.golden}: give --golden"}))
+        return
     errors = measure(given.golden.resolve())
     print(json.dumps({name: max(each.values()) for name, each in errors.items()}, indent=1))
     if not given.check:
