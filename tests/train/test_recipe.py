@@ -64,7 +64,7 @@ def test_overrides_reach_into_tables_and_lists(tmp_path: Path) -> None:
         (("steps = 2", "stepz = 2"), "unknown key 'stage.0.stepz'; did you mean 'steps'"),
         (('maps = "edges"', 'mapz = "edges"'), "unknown key 'model.mapz'; did you mean 'maps'"),
         (('kind = "image"', 'kind = "painting"'), "stage.0.kind"),
-        (("steps = 2", "steps = 0"), "stage.0.steps"),
+        (("steps = 2", "steps = 0"), "exactly one of steps, epochs, frames_seen"),
         (('name = "r"', 'name = "r'), "not TOML"),
         (('name = "r"', 'name = "../r"'), "name"),
         (('name = "image"', 'name = "a/b"'), "stage.0.name"),

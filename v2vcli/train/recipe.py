@@ -1,4 +1,4 @@
-"""Recipes: one TOML file says everything a model was trained with.
+"""Recipes: one TOML file says everything a model was trained with. What is not a stage is in `recipe_tables`.
 
 Peculiar: every table is strict and frozen. An unknown key names the nearest known one; ``--set a.b=value`` overrides
 are applied to the TOML before it is validated, so that they are checked like the rest.
@@ -10,197 +10,187 @@ import difflib
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from v2vcli.errors import RecipeError
-from v2vcli.maps.schema import SCHEMAS
+from v2vcli.train.recipe_tables import (
+    DataRecipe,
+    DiscriminatorRecipe,
+    LogRecipe,
+    LossRecipe,
+    ModelRecipe,
+    OptimiserRecipe,
+    PrecisionRecipe,
+    RecipeTable,
+    Size,
+    SourceRecipe,
+)
+
+__all__ = [
+    "DataRecipe",
+    "DiscriminatorRecipe",
+    "LogRecipe",
+    "LossRecipe",
+    "ModelRecipe",
+    "OptimiserRecipe",
+    "PrecisionRecipe",
+    "Recipe",
+    "SourceRecipe",
+    "StageRecipe",
+    "load_recipe",
+]
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 """Names become file names."""
-Weight = Annotated[float, Field(ge=0.0)]
+UNITS = ("steps", "epochs", "frames_seen")
+"""What the length of a stage may be given in."""
+KINDS = {"vid2vid": ("image", "video"), "pix2pixHD": ("image",), "covst": ("image", "video"), "segmenter": ("segment",)}
+"""Kinds of stages that each architecture is trained in."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelRecipe(_Table):
-    """What is trained.
-
-    ``arch`` says what comes out, and has to fit the stages. ``maps`` is what the painter is told (for a segmenter: what
-    it gives); ``width``, ``downsamplings``, ``blocks``, ``kernel`` are those of `GeneratorConfig`;
-    the image generator gets ``image_width`` and ``image_blocks``.
-    """
-
-    arch: Literal["vid2vid", "segmenter"] = "vid2vid"
-    maps: Literal["labels", "edges", "rgb"] = "labels"
-    schema_name: str | None = Field(default=None, alias="schema")
-    foreground: bool = False
-    width: int = Field(default=16, ge=1)
-    downsamplings: int = Field(default=3, ge=1, le=6)
-    blocks: int = Field(default=4, ge=1)
-    kernel: Literal[3, 5, 7] = 7
-    past: int = Field(default=2, ge=1, le=4)
-    image_width: int = Field(default=16, ge=1)
-    image_blocks: int = Field(default=4, ge=1)
-    widths: tuple[PositiveInt, ...] = Field(default=(24, 48, 96, 128, 160), min_length=2)
-
-    @model_validator(mode="after")
-    def _labels_have_a_schema(self) -> Self:
-        if self.maps != "labels" and (self.schema_name is not None or self.foreground):
-            raise ValueError(f"schema and foreground belong to label maps, not to {self.maps!r} maps")
-        if self.schema_name is not None and self.schema_name not in SCHEMAS:
-            raise ValueError(f"schema {self.schema_name!r} is not one of {', '.join(SCHEMAS)}")
-        return self
-
-
-class SourceRecipe(_Table):
-    """Where clips come from.
-
-    ``video``: a video, relative to ``data.root``; ``labels``: a folder of PNGs whose pixel values are ids of
-    ``schema``, or ``"segmenter:NAME"`` to have a segmenter make them; ``control``: for ``rgb`` maps, a video in step
-    with it. ``stills``: a folder of pictures that are not consecutive.
-    ``world``: a procedural world, with ``seeds`` = [first, last + 1] and ``frames`` of each.
-    ``weight``: how often it is drawn, relative to its length. The last ``hold_out`` of a video is never trained on.
-    """
-
-    video: str | None = None
-    stills: str | None = None
-    world: Literal["street", "head"] | None = None
-    labels: str | None = None
-    control: str | None = None
-    schema_name: str | None = Field(default=None, alias="schema")
-    hold_out: float = Field(default=0.0, ge=0.0, lt=1.0)
-    seeds: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 1)
-    frames: int = Field(default=12, ge=1)
-    weight: float = Field(default=1.0, gt=0.0)
-
-    @model_validator(mode="after")
-    def _is_one_thing(self) -> Self:
-        if sum(each is not None for each in (self.video, self.stills, self.world)) != 1:
-            raise ValueError("a source is one of video, stills, world")
-        if self.seeds[0] >= self.seeds[1]:
-            raise ValueError(f"seeds are [first, last + 1]; {list(self.seeds)} names none")
-        return self
-
-
-class DataRecipe(_Table):
-    """Clips, the size they are loaded at, and the augmentation."""
-
-    root: str = "."
-    load_size: tuple[PositiveInt, PositiveInt]
-    flip: bool = True
-    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (1.0, 1.0)
-    jitter: float = Field(default=0.0, ge=0.0, le=1.0)
-    source: tuple[SourceRecipe, ...] = Field(min_length=1)
-
-
-class LossRecipe(_Table):
-    """Weights of the loss terms; see `v2vcli.train.losses` for each.
-
-    ``form`` is that of the GAN. ``perceptual_model`` is ``"vgg19"`` or a segmenter, by name or path;
-    ``perceptual_fallback`` the segmenter to take where VGG-19's weights are not to be had: without it that is an error.
-    ``imagenet_input = false`` feeds VGG as the reference does, see `v2vcli.train.perceptual`.
-    """
-
-    form: Literal["lsgan", "hinge"] = "lsgan"
-    gan: Weight = 1.0
-    feature_matching: Weight = 10.0
-    perceptual: Weight = 0.0
-    perceptual_model: str | None = None
-    perceptual_fallback: str | None = None
-    imagenet_input: bool = True
-    pixel: Weight = 0.0
-    gradient: Weight = 0.0
-    flow: Weight = 10.0
-    flow_warp: Weight = 10.0
-    frame_warp: Weight = 10.0
-    temporal: Weight = 1.0
-
-    @model_validator(mode="after")
-    def _perceptual_has_a_model(self) -> Self:
-        if self.perceptual > 0 and self.perceptual_model is None:
-            raise ValueError('perceptual needs a perceptual_model: "vgg19", or a segmenter by name or path')
-        return self
-
-
-class DiscriminatorRecipe(_Table):
-    """Shape of the image and temporal discriminators."""
-
-    width: PositiveInt = 32
-    layers: PositiveInt = 3
-    scales: PositiveInt = 2
-    cap: PositiveInt = 256
-
-
-class StageRecipe(_Table):
+class StageRecipe(RecipeTable):
     """One stretch of training.
 
-    ``kind``: what is trained. ``steps`` optimiser steps of ``batch`` clips. A video stage reads clips of ``frames``
-    and steps once per ``chunk`` of them, with its own past fed back from chunk to chunk. ``noise``: standard deviation
-    of what is added to past frames. ``rate`` is constant, then falls linearly to zero over the last ``decay`` of the
-    stage. ``judged = false`` leaves the discriminators out: pixel and perceptual terms alone lay out a picture several
-    times faster than a GAN does, which can then start from it.
+    A step is one draw of data: ``batch`` clips of ``frames`` frames, or as many single frames. A video stage paints all
+    but the first of them with its own past fed back, and steps its optimisers after every ``chunk``.
+
+    Exactly one of ``steps``, ``epochs``, ``frames_seen`` says how long the stage is, and ``grow_every`` and
+    ``finest_alone`` are in that unit too. What an epoch is depends on the source: see `v2vcli.train.stage_schedule`.
     """
 
-    name: str = Field(pattern=NAME)
-    kind: Literal["segment", "image", "video"]
-    size: tuple[PositiveInt, PositiveInt]
-    steps: int = Field(ge=1)
-    batch: int = Field(default=1, ge=1)
-    frames: int = Field(default=1, ge=1)
-    chunk: int = Field(default=4, ge=1)
-    noise: float = Field(default=0.0, ge=0.0)
-    judged: bool = True
-    rate: float = Field(default=2e-4, gt=0.0)
-    decay: float = Field(default=0.5, ge=0.0, le=1.0)
+    name: str = Field(pattern=NAME, description="becomes part of file names")
+    kind: Literal["segment", "image", "video"] = Field(description="what is trained")
+    size: Size = Field(description="(width, height) that is cut from load_size and trained at")
+    load_size: Size | None = Field(
+        default=None, description="in place of data.load_size; a coarse stage wants smaller frames"
+    )
+    steps: int = Field(default=0, ge=0, description="length of the stage in draws of data; a batch each")
+    epochs: int = Field(default=0, ge=0, description="length of the stage in passes over the data")
+    frames_seen: int = Field(
+        default=0, ge=0, description="length of the stage in frames read, of all clips of all batches"
+    )
+    batch: int = Field(default=1, ge=1, description="clips per step, over all processes together")
+    frames: int = Field(
+        default=1, ge=1, description="frames read of each clip at first, the one it starts from included"
+    )
+    grow_every: int = Field(
+        default=0, ge=0, description="after every so much of the stage, clips get twice as long; 0: never"
+    )
+    chunk: int = Field(default=4, ge=1, description="frames painted between two steps of the optimisers")
+    backprop: int = Field(
+        default=1, ge=1, description="painted frames that gradients flow back through; 1: not through time"
+    )
+    scales: int | None = Field(default=None, ge=1, description="scales that are trained and painted; without it, all")
+    finest_alone: int = Field(default=0, ge=0, description="for so much of the stage, coarser scales are not trained")
+    noise: float = Field(default=0.0, ge=0.0, description="standard deviation of what is added to past frames")
+    judged: bool = Field(
+        default=True,
+        description="false leaves discriminators out: a picture is laid out faster, for a GAN to start from",
+    )
+    rate: float = Field(default=2e-4, gt=0.0, description="learning rate, before it falls")
+    decay: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description="share of the stage at its end, over which the rate falls linearly to zero",
+    )
+    discriminator: DiscriminatorRecipe | None = Field(default=None, description="in place of the recipe's")
 
     @model_validator(mode="after")
-    def _video_has_frames(self) -> Self:
+    def _numbers_fit(self) -> Self:
+        if sum(getattr(self, unit) > 0 for unit in UNITS) != 1:
+            raise ValueError(f"exactly one of {', '.join(UNITS)} says how long a stage is")
         if self.kind == "video" and self.frames < 2:
             raise ValueError("a video stage reads clips of at least 2 frames: set frames")
+        if self.kind != "video" and (self.grow_every or self.finest_alone or self.scales):
+            raise ValueError("grow_every, finest_alone, scales belong to video stages")
+        if self.backprop > self.chunk:
+            raise ValueError(f"backprop {self.backprop} is more than a chunk of {self.chunk} frames has")
         return self
 
+    @property
+    def unit(self) -> str:
+        """What the length is given in: one of `UNITS`."""
+        return next(unit for unit in UNITS if getattr(self, unit) > 0)
 
-class Recipe(_Table):
+    @property
+    def length(self) -> int:
+        """The length, in `unit`."""
+        return int(getattr(self, self.unit))
+
+
+class Recipe(RecipeTable):
     """A whole recipe."""
 
-    name: str = Field(pattern=NAME)
-    seed: int = Field(default=0, ge=0)
-    licence: str = "Apache-2.0"
-    about: str = ""
-    data_note: str = ""
-    model: ModelRecipe = ModelRecipe()
-    data: DataRecipe
-    losses: LossRecipe = LossRecipe()
-    discriminator: DiscriminatorRecipe = DiscriminatorRecipe()
-    ema: float = Field(default=0.999, ge=0.0, lt=1.0)
-    save_every: int = Field(default=200, ge=1)
-    stage: tuple[StageRecipe, ...] = Field(min_length=1)
+    name: str = Field(pattern=NAME, description="of the model, and of the run's folder")
+    seed: int = Field(default=0, ge=0, description="of everything that is drawn at random")
+    licence: str = Field(default="Apache-2.0", description="of the weights, for their card")
+    about: str = Field(default="", description="what the model does, for its card")
+    data_note: str = Field(default="", description="what the data was, for its card")
+    model: ModelRecipe = Field(default=ModelRecipe(), description="what is trained")
+    data: DataRecipe = Field(description="clips, and what is done to them")
+    losses: LossRecipe = Field(default=LossRecipe(), description="weights of the loss terms")
+    discriminator: DiscriminatorRecipe = Field(default=DiscriminatorRecipe(), description="shape of the discriminators")
+    optimiser: OptimiserRecipe = Field(default=OptimiserRecipe(), description="Adam's settings")
+    precision: PrecisionRecipe = Field(default=PrecisionRecipe(), description="number formats and memory layout")
+    log: LogRecipe = Field(default=LogRecipe(), description="what is written down")
+    ema: float = Field(
+        default=0.999, ge=0.0, lt=1.0, description="weights that are published: decay of their running mean"
+    )
+    save_every: int = Field(default=200, ge=1, description="steps between two savings of the state")
+    stage: tuple[StageRecipe, ...] = Field(min_length=1, description="stretches of training, one table each, in order")
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> Self:
-        model, segments = self.model, [stage.kind == "segment" for stage in self.stage]
-        if any(segments) != (model.arch == "segmenter") or any(segments) != all(segments):
-            raise ValueError(f"model.arch {model.arch!r} does not fit stages of kind {[s.kind for s in self.stage]}")
-        multiple = 2 if model.arch == "segmenter" else 1 << model.downsamplings
+    def _stages_fit(self) -> Self:
         for stage in self.stage:
-            if any(side > room for side, room in zip(stage.size, self.data.load_size, strict=True)):
-                raise ValueError(
-                    f"stage {stage.name!r}: size {stage.size} is larger than load_size {self.data.load_size}"
-                )
+            where = f"stage {stage.name!r}"
+            if stage.kind not in KINDS[self.model.arch]:
+                kinds = [each.kind for each in self.stage]
+                raise ValueError(f"model.arch {self.model.arch!r} does not fit stages of kind {kinds}")
+            load_size = self.load_size_of(stage)
+            if any(side > room for side, room in zip(stage.size, load_size, strict=True)):
+                raise ValueError(f"{where}: size {stage.size} is larger than load_size {load_size}")
+            if stage.scales is not None and stage.scales > self.model.finer + 1:
+                raise ValueError(f"{where}: scales {stage.scales}, but model.finer {self.model.finer} makes one less")
+            multiple = self.multiple_of(stage)
             if any(side % multiple for side in stage.size):
-                raise ValueError(
-                    f"stage {stage.name!r}: the sides of size {stage.size} must be multiples of {multiple}"
-                )
-        for source in self.data.source:
-            if model.maps == "labels" and source.world == "head":
-                raise ValueError("the world 'head' has no labels; train on its edges: model.maps = \"edges\"")
-            if model.maps == "rgb" and (source.video is None or source.control is None):
-                raise ValueError("rgb maps come from a control video: each source needs video and control")
+                raise ValueError(f"{where}: the sides of size {stage.size} must be multiples of {multiple}")
         return self
+
+    @model_validator(mode="after")
+    def _sources_fit(self) -> Self:
+        maps = self.model.maps
+        for source in self.data.source:
+            if maps == "labels" and source.world == "head":
+                raise ValueError("the world 'head' has no labels; train on its edges: model.maps = \"edges\"")
+            if maps == "rgb" and (source.video is None or source.control is None) and source.layout is None:
+                raise ValueError("rgb maps come from a control video: each source needs video and control, or layout")
+            if maps in ("face", "pose") and source.layout is None:
+                raise ValueError(f"{maps} maps are drawn from stored keypoints: each source needs to be a layout")
+        return self
+
+    def load_size_of(self, stage: StageRecipe) -> Size:
+        """(width, height) that a stage's frames are scaled to."""
+        return stage.load_size or self.data.load_size
+
+    def discriminator_of(self, stage: StageRecipe) -> DiscriminatorRecipe:
+        """Shape of a stage's discriminators."""
+        return stage.discriminator or self.discriminator
+
+    def scales_of(self, stage: StageRecipe) -> int:
+        """Scales of the video generator that a stage trains and paints with."""
+        return stage.scales or self.model.finer + 1
+
+    def multiple_of(self, stage: StageRecipe) -> int:
+        """Sides of a stage's size must be multiples of this: its networks halve them so often."""
+        if stage.kind == "segment":
+            return 2
+        image = 1 << self.model.image_halvings
+        if stage.kind == "image":
+            return image
+        return max(image, 1 << (self.model.downsamplings + self.scales_of(stage) - 1))
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
