@@ -38,8 +38,9 @@ Terms = dict[str, Tensor]
 class LossWeights:
     """Weight of each term; the defaults are the paper's (lambda_FM, lambda_VGG, lambda_W all 10).
 
-    ``mask`` is 1 in the reference where a clip starts from nothing (poses), else 0. ``temporal`` and ``face`` multiply
-    both terms, GAN and feature matching, of their discriminators.
+    ``mask`` is 1 in the reference where a clip starts from nothing (poses), else 0. ``temporal`` and ``face`` weigh the
+    GAN terms of their discriminators, and multiply the weight of feature matching there. ``pixel`` and ``gradient`` are
+    not the paper's: they lay a picture out before there is anything to judge.
     """
 
     gan: float = 1.0
@@ -51,6 +52,8 @@ class LossWeights:
     mask: float = 0.0
     temporal: float = 1.0
     face: float = 2.0
+    pixel: float = 0.0
+    gradient: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +134,7 @@ def image_terms(
     weights: LossWeights,
     perceptual: Perceptual | None = None,
 ) -> Judged:
-    """L_I: each frame with its map, as ``gan``, ``feature_matching`` and ``perceptual``.
+    """L_I: each frame with its map, as ``gan``, ``feature_matching`` and the terms of `picture_terms`.
 
     Args:
         judge: D_I.
@@ -148,10 +151,23 @@ def image_terms(
         weights.gan,
         weights.feature_matching,
     )
+    judged.terms.update(picture_terms(paintings, real_N3HW, weights, perceptual))
+    return judged
+
+
+def picture_terms(
+    paintings: Sequence[Tensor], real_N3HW: Tensor, weights: LossWeights, perceptual: Perceptual | None = None
+) -> Terms:
+    """What needs no discriminator: ``perceptual``, ``pixel``, ``gradient``, summed over paintings; see `image_terms`."""
+    terms: Terms = {}
     if perceptual is not None and weights.perceptual > 0:
         distance = perceptual(torch.cat(list(paintings)), real_N3HW)  # a mean over paintings: a sum is wanted
-        judged.terms["perceptual"] = weights.perceptual * len(paintings) * distance
-    return judged
+        terms["perceptual"] = weights.perceptual * len(paintings) * distance
+    if weights.pixel > 0:
+        terms["pixel"] = weights.pixel * _sum((each - real_N3HW).abs().mean() for each in paintings)
+    if weights.gradient > 0:
+        terms["gradient"] = weights.gradient * _sum(losses.gradient_loss(each, real_N3HW) for each in paintings)
+    return terms
 
 
 def face_terms(
@@ -169,14 +185,14 @@ def face_terms(
     if region is None:
         return None
     fake, real = (region.crop(image_input(maps_NCHW, images)) for images in (frame_N3HW, real_N3HW))
-    return judge("face_", [fake], real, weights.face * weights.gan, weights.face * weights.feature_matching)
+    return judge("face_", [fake], real, weights.face, weights.face * weights.feature_matching)
 
 
 def temporal_terms(judge: Judge, shown: TemporalWindows, weights: LossWeights, scale: int = 0) -> Judged:
     """L_V at one temporal scale: K frames and the flow between them, as ``temporalS_gan`` and so on."""
     fake, real = (temporal_input(frames, shown.flow_NK2HW) for frames in (shown.fake_NK3HW, shown.real_NK3HW))
-    gan, matching = weights.temporal * weights.gan, weights.temporal * weights.feature_matching
-    return judge(f"temporal{scale}_", [fake], real, gan, matching)
+    matching = weights.temporal * weights.feature_matching
+    return judge(f"temporal{scale}_", [fake], real, weights.temporal, matching)
 
 
 @dataclass(frozen=True, eq=False)

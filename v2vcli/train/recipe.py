@@ -84,6 +84,11 @@ class StageRecipe(RecipeTable):
     )
     scales: int | None = Field(default=None, ge=1, description="scales that are trained and painted; without it, all")
     finest_alone: int = Field(default=0, ge=0, description="for so much of the stage, coarser scales are not trained")
+    start: Literal["painted", "real", "blank"] = Field(
+        default="painted",
+        description="what clips start from: a frame of the image generator, real frames as in the reference, or "
+        "nothing, so that no image generator is needed; of the last two, as many frames as model.past are not painted",
+    )
     noise: float = Field(default=0.0, ge=0.0, description="standard deviation of what is added to past frames")
     judged: bool = Field(
         default=True,
@@ -149,6 +154,8 @@ class Recipe(RecipeTable):
             if stage.kind not in KINDS[self.model.arch]:
                 kinds = [each.kind for each in self.stage]
                 raise ValueError(f"model.arch {self.model.arch!r} does not fit stages of kind {kinds}")
+            if stage.kind == "video" and stage.start != "painted" and stage.frames <= self.model.past:
+                raise ValueError(f"{where}: the first {self.model.past} frames are not painted: set frames to more")
             load_size = self.load_size_of(stage)
             if any(side > room for side, room in zip(stage.size, load_size, strict=True)):
                 raise ValueError(f"{where}: size {stage.size} is larger than load_size {load_size}")

@@ -185,7 +185,18 @@ class LossRecipe(RecipeTable):
     frame_warp: Weight = Field(
         default=10.0, description="painted frame before, warped by the teacher's flow, against this one"
     )
+    mask: Weight | None = Field(
+        default=None,
+        description="occlusion mask where the teacher is believed: warp there; without it 1 in stages that start blank, "
+        "as in the reference, else 0",
+    )
     temporal: Weight = Field(default=1.0, description="temporal GAN, and its feature matching")
+    face: Weight = Field(default=2.0, description="GAN of the face alone, and its feature matching")
+    paintings: Literal["sum", "mean"] = Field(
+        default="sum",
+        description="of a video, frames are judged as painted and as hallucinated, before anything is warped into "
+        "them: both count in full, as in the paper, or half each",
+    )
 
     @model_validator(mode="after")
     def _perceptual_has_a_model(self) -> Self:
@@ -215,6 +226,11 @@ class OptimiserRecipe(RecipeTable):
         default=(0.5, 0.999), description="decay of the mean and of the mean square of gradients"
     )
     fused: bool = Field(default=False, description="one kernel for all parameters; rounding differs a little")
+    patience: int = Field(
+        default=10,
+        ge=1,
+        description="steps with gradients that are not finite are skipped; after so many in a row the run ends",
+    )
 
 
 class PrecisionRecipe(RecipeTable):
