@@ -22,6 +22,7 @@ from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.train.clips import Clip
 from v2vcli.train.cropping import CropPlan
 from v2vcli.train.recipe import DataRecipe, StageRecipe
+from v2vcli.train.stage_schedule import Shot, StageSchedule, windows_per_epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,11 @@ class LabelledBatch:
 
 
 class Sampler:
-    """Draws batches for one stage."""
+    """Draws batches for one stage.
+
+    Attributes:
+        schedule: the stage laid out for these clips: how many draws there are, and what holds for each.
+    """
 
     def __init__(self, clips: Sequence[Clip], data: DataRecipe, stage: StageRecipe, seed: tuple[int, int]) -> None:
         """Keep the clips long enough for the stage; `seed` is (recipe seed, stage number)."""
@@ -57,6 +62,9 @@ class Sampler:
         places = np.array([(len(clip) - stage.frames + 1) * clip.weight for clip in self.clips], np.float64)
         self._odds = places / places.sum()
         self._data, self._stage, self._seed = data, stage, seed
+        shots = [Shot(clip.source, len(clip)) for clip in self.clips]
+        windows = windows_per_epoch(stage, self.clips[0].spec.kind, shots)
+        self.schedule = StageSchedule(stage, windows=windows, longest=max(map(len, self.clips)))
 
     def clips_batch(self, draw: int, spec: MapSpec, device: torch.device) -> ClipBatch:
         """The `draw`-th batch of clips."""

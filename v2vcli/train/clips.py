@@ -45,6 +45,7 @@ class Clip:
         confidence: (T, H, W) bool, where the flow is to be believed, or None.
         consecutive: whether the frames follow one another; stills do not, and are never read as a clip.
         weight: how often it is drawn, relative to its length.
+        source: the kind of source it is of, a field of `SourceRecipe`; what an epoch is depends on it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Clip:
     confidence: NDArray[np.bool_] | None
     consecutive: bool = True
     weight: float = 1.0
+    source: str = "video"
 
     def __len__(self) -> int:
         """Number of frames."""

@@ -1,5 +1,7 @@
 """What changes from epoch to epoch: learning rate, clip length, frames per chunk, which scales are trained.
 
+`v2vcli.train.stage_schedule` says the same of a stage of a recipe, draw by draw.
+
 It is the schedule of vid2vid's published trainings (Wang et al. 2018, section 4, "Implementation details": coarse to
 fine in space, progressively longer clips in time), as a pure function of the epoch, so that a resumed run needs to
 remember nothing but which epoch it is in.
@@ -105,23 +107,30 @@ class Schedule:
         if room < 1:
             raise ValueError(f"the longest clip has {longest_clip} frames: too few for a past of {past} and one more")
         growth = 1 << (epoch - 1) // self.doubling_epochs
-        units = min(self.chunk_frames, self.clip_frames) // self.chunk_unit or 1
-        chunk = min(self.chunk_frames, units * growth * self.chunk_unit)
-        rate = self.rate * self._decay(epoch)
+        chunk = grown_chunk(self.clip_frames, self.chunk_frames, growth, self.chunk_unit)
+        rate = self.rate * epoch_decay(epoch, self.constant_epochs, self.decay_epochs)
         return EpochPlan(
             rate=rate,
             temporal_rate=rate if self.temporal_rate_decays else self.rate,
             clip_frames=min(room, self.clip_frames * growth),
             chunk_frames=chunk,
-            backpropagated_frames=_portion(chunk, min(self.backpropagated_frames, growth)),
+            backpropagated_frames=portion(chunk, min(self.backpropagated_frames, growth)),
             finest_alone=epoch <= self.finest_alone_epochs,
         )
 
-    def _decay(self, epoch: int) -> float:
-        fallen = epoch - 1 - self.constant_epochs
-        return 1.0 if fallen <= 0 else 1.0 - fallen / self.decay_epochs
+
+def epoch_decay(epoch: int, constant_epochs: int, decay_epochs: int) -> float:
+    """What the rate is multiplied by in `epoch` (from 1): 1 for `constant_epochs`, then linearly down to above 0."""
+    fallen = epoch - 1 - constant_epochs
+    return 1.0 if fallen <= 0 else 1.0 - fallen / decay_epochs
 
 
-def _portion(whole: int, most: int) -> int:
+def grown_chunk(clip_frames: int, chunk_frames: int, growth: int, unit: int = 1) -> int:
+    """Frames per chunk, a multiple of `unit`, when clips are `growth` times as long as their `clip_frames` at first."""
+    units = min(chunk_frames, clip_frames) // unit or 1
+    return min(chunk_frames, units * growth * unit)
+
+
+def portion(whole: int, most: int) -> int:
     """Frames in each portion, when `whole` frames are divided into as few as can be with at most `most` in each."""
     return whole // -(-whole // most)
