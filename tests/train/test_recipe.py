@@ -8,7 +8,8 @@ import pytest
 
 from v2vcli.errors import RecipeError
 from v2vcli.train.recipe import load_recipe
-from v2vcli.train.run import map_spec, rate_at
+from v2vcli.train.run import map_spec
+from v2vcli.train.stage_schedule import StageSchedule
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 
@@ -102,5 +103,6 @@ def test_a_missing_recipe_says_so(tmp_path: Path) -> None:
 
 def test_rate_is_constant_then_falls(tmp_path: Path) -> None:
     stage = load_recipe(_write(tmp_path, GOOD), ["stage.0.steps=100", "stage.0.rate=1.0", "stage.0.decay=0.5"]).stage[0]
-    assert [rate_at(draw, stage) for draw in (0, 50, 75)] == [1.0, 1.0, 0.5]
-    assert 0 < rate_at(99, stage) < 0.05
+    schedule = StageSchedule(stage)
+    assert [schedule.at(draw).rate for draw in (0, 50, 75)] == [1.0, 1.0, 0.5]
+    assert 0 < schedule.at(99).rate < 0.05

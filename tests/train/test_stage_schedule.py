@@ -35,6 +35,10 @@ def test_painted_frames_double_after_every_so_many_steps() -> None:
     assert [schedule.at(draw).backprop for draw in range(7)] == [1, 1, 2, 2, 4, 4, 4]
 
 
+def test_real_frames_that_clips_start_from_do_not_double() -> None:
+    assert _frames(StageSchedule(_stage(steps=3, frames=8, grow_every=1, start="real"), past=2)) == [8, 14, 26]
+
+
 def test_no_clip_grows_beyond_what_there_is_or_beyond_the_limit() -> None:
     assert max(_frames(StageSchedule(_stage(steps=40, grow_every=1)))) == 128
     assert max(_frames(StageSchedule(_stage(steps=40, grow_every=1), longest=50))) == 50

@@ -54,8 +54,10 @@ class Sampler:
         schedule: the stage laid out for these clips: how many draws there are, and what holds for each.
     """
 
-    def __init__(self, clips: Sequence[Clip], data: DataRecipe, stage: StageRecipe, seed: tuple[int, int]) -> None:
-        """Keep the clips long enough for the stage; `seed` is (recipe seed, stage number)."""
+    def __init__(
+        self, clips: Sequence[Clip], data: DataRecipe, stage: StageRecipe, seed: tuple[int, int], *, past: int = 2
+    ) -> None:
+        """Keep the clips long enough for the stage; `seed` is (recipe seed, stage number), `past` the model's."""
         self.clips = [clip for clip in clips if len(clip) >= stage.frames and (clip.consecutive or stage.frames == 1)]
         if not self.clips:
             raise RecipeError(f"stage {stage.name!r} reads {stage.frames} frames at a time; no clip is that long")
@@ -64,7 +66,7 @@ class Sampler:
         self._data, self._stage, self._seed = data, stage, seed
         shots = [Shot(clip.source, len(clip)) for clip in self.clips]
         windows = windows_per_epoch(stage, self.clips[0].spec.kind, shots)
-        self.schedule = StageSchedule(stage, windows=windows, longest=max(map(len, self.clips)))
+        self.schedule = StageSchedule(stage, past=past, windows=windows, longest=max(map(len, self.clips)))
 
     def clips_batch(self, draw: int, spec: MapSpec, device: torch.device) -> ClipBatch:
         """The `draw`-th batch of clips."""

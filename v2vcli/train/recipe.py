@@ -53,8 +53,8 @@ KINDS = {"vid2vid": ("image", "video"), "pix2pixHD": ("image",), "covst": ("imag
 class StageRecipe(RecipeTable):
     """One stretch of training.
 
-    A step is one draw of data: ``batch`` clips of ``frames`` frames, or as many single frames. A video stage paints all
-    but the first of them with its own past fed back, and steps its optimisers after every ``chunk``.
+    A step is one draw of data: ``batch`` clips of ``frames`` frames, or as many single frames. A video stage paints
+    them with its own past fed back, but for those that a clip starts from, and steps its optimisers every ``chunk``.
 
     Exactly one of ``steps``, ``epochs``, ``frames_seen`` says how long the stage is, and ``grow_every`` and
     ``finest_alone`` are in that unit too. What an epoch is depends on the source: see `v2vcli.train.stage_schedule`.
@@ -72,9 +72,7 @@ class StageRecipe(RecipeTable):
         default=0, ge=0, description="length of the stage in frames read, of all clips of all batches"
     )
     batch: int = Field(default=1, ge=1, description="clips per step, over all processes together")
-    frames: int = Field(
-        default=1, ge=1, description="frames read of each clip at first, the one it starts from included"
-    )
+    frames: int = Field(default=1, ge=1, description="frames read of each clip at first, those it starts from included")
     grow_every: int = Field(
         default=0, ge=0, description="after every so much of the stage, clips get twice as long; 0: never"
     )

@@ -16,7 +16,7 @@ an epoch is as much data as there is, and not every frame of it. ``weight`` says
 not how long the epoch is.
 
 Peculiar:
-- of a clip, one frame is read and not painted: the image generator paints it. It is the others that double;
+- the frames that a clip starts from are read and not painted (`StageRecipe.start`): it is the others that double;
 - with ``grow_every``, chunks and back-propagated frames grow with clips, up to what the recipe says, as in the
   reference (`v2vcli.train.schedule`); without it they are what the recipe says from the beginning;
 - in epochs the rate falls epoch by epoch, as in the reference; otherwise at every draw. It never reaches zero.
@@ -50,7 +50,7 @@ class DrawPlan:
 
     Attributes:
         rate: learning rate.
-        frames: frames read of each clip, the one it starts from included.
+        frames: frames read of each clip, those it starts from included.
         chunk: frames painted between two steps of the optimisers.
         backprop: the past is detached whenever so many frames of a chunk have been painted.
         finest_alone: only the finest of the stage's scales is trained.
@@ -102,11 +102,14 @@ class StageSchedule:
         steps: draws of the whole stage.
     """
 
-    def __init__(self, stage: StageRecipe, *, windows: int | None = None, longest: int | None = None) -> None:
+    def __init__(
+        self, stage: StageRecipe, *, past: int = 2, windows: int | None = None, longest: int | None = None
+    ) -> None:
         """Lay the stage out.
 
         Args:
             stage: the recipe's.
+            past: the model's; so many frames are read and not painted, where clips do not start from a painted one.
             windows: windows in an epoch, from `windows_per_epoch`; needed for a stage that is measured in epochs.
             longest: frames of the longest shot: no clip grows beyond it, nor beyond `LONGEST`; None: not known.
 
@@ -114,6 +117,7 @@ class StageSchedule:
             RecipeError: a stage in epochs without data.
         """
         self.stage = stage
+        self._unpainted = 1 if stage.start == "painted" else past
         limit = LONGEST if longest is None else min(LONGEST, longest)
         self._limit = max(limit, stage.frames)
         self._per_epoch = 0
@@ -134,7 +138,7 @@ class StageSchedule:
         growth = 1 << stretch.doublings
         chunk, backprop = stage.chunk, stage.backprop
         if stage.grow_every:
-            chunk = grown_chunk(max(1, stage.frames - 1), chunk, growth)
+            chunk = grown_chunk(max(1, stage.frames - self._unpainted), chunk, growth)
             backprop = min(backprop, growth)
         return DrawPlan(
             rate=stage.rate * self._decay(position),
@@ -156,7 +160,7 @@ class StageSchedule:
         return read
 
     def _frames(self, doublings: int) -> int:
-        return min(self._limit, 1 + ((self.stage.frames - 1) << doublings))
+        return min(self._limit, self._unpainted + ((self.stage.frames - self._unpainted) << doublings))
 
     def _frames_per_draw(self, doublings: int) -> int:
         return self.stage.batch * self._frames(doublings)
