@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from v2vcli.models.checkpoint import load_model, read_info
-from v2vcli.train.bundle import main, training_hours
+from v2vcli.train.bundle import main
+from v2vcli.train.model_card import training_hours
 from v2vcli.train.recipe import load_recipe
 from v2vcli.train.run import train
 

@@ -3,7 +3,7 @@ r"""From a finished run to something to hand out: float16 weights and a model ca
     python -m v2vcli.train.bundle runs/RUN -o v2vcli/assets --hardware "..." \
         [--name NAME] [--figures figures.json] [--note "..."]
 
-Peculiar: the card says nothing that is not read off the checkpoint, the run's log or a file of measured figures.
+Peculiar: the card (`v2vcli.train.model_card`) has measured figures where a run's own card has its last losses.
 """
 
 from __future__ import annotations
@@ -12,18 +12,12 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from torch import nn
-
 from v2vcli.errors import V2VError
-from v2vcli.models.checkpoint import ModelInfo, load_model, save_model
-
-PAUSE = 10
-"""A silence in the log this many times as long as usual in its stage is a pause between sessions, not training."""
+from v2vcli.models.checkpoint import load_model, save_model
+from v2vcli.train.model_card import Training, card, training_hours
 
 
 def bundle(
@@ -51,48 +45,17 @@ def bundle(
     info = replace(info, name=name or info.name, provenance=provenance)
     path = folder / f"{info.name}.safetensors"
     save_model(path, info, networks, half=True)
-    path.with_suffix(".md").write_text(card(info, networks, path.stat().st_size, figures or {}, note))
-    return path
-
-
-def training_hours(stats: Path) -> float:
-    """Hours of training a run's log accounts for."""
-    gaps: dict[str, list[float]] = {}
-    for before, after in pairwise(json.loads(line) for line in stats.read_text().splitlines()):
-        if after["stage"] == before["stage"] and after["time"] > before["time"]:
-            gaps.setdefault(after["stage"], []).append(after["time"] - before["time"])
-    seconds: float = sum(gap for stage in gaps.values() for gap in stage if gap < PAUSE * median(stage))
-    return seconds / 3600
-
-
-def card(info: ModelInfo, networks: Mapping[str, nn.Module], size: int, figures: Mapping[str, Any], note: str) -> str:
-    """The model card, Markdown."""
-    p = info.provenance
-    counts = {part: sum(x.numel() for x in network.parameters()) for part, network in networks.items()}
-    stages = "; ".join(
-        f"{stage['name']}: {stage['steps']} steps of {stage['batch']} x {stage['frames']} frames at "
-        f"{stage['size'][0]}x{stage['size'][1]}"
-        for stage in p["recipe"]["stage"]
+    text = card(
+        info,
+        networks,
+        Training(hardware, hours),
+        size=path.stat().st_size,
+        weights="float16",
+        figures=figures,
+        note=note,
     )
-    rows = "\n".join(f"| {name} | {value} |" for name, value in figures.items())
-    measured = f"\n## Measured\n\n| figure | value |\n|---|---|\n{rows}\n" if rows else ""
-    return f"""# {info.name}
-
-{p["recipe"]["about"]}
-
-| | |
-|---|---|
-| paints from / gives | {info.spec.kind}{f" ({info.spec.schema.name})" if info.spec.schema else ""} |
-| size | {info.size[0]}x{info.size[1]} |
-| parameters | {", ".join(f"{part} {count:,}" for part, count in counts.items())}; {size / 1e6:.1f} MB, float16 |
-| licence of the weights | {info.licence} |
-| data | {p["data"]} |
-| trained on | {p["hardware"]}, {p["hours"]:.1f} hours, {p["frames_seen"]:,} frames seen |
-| recipe | {stages}; every setting is in the file's metadata |
-| made with | v2v {p["v2v"]}, PyTorch {p["torch"]} |
-{measured}
-{note}
-"""
+    path.with_suffix(".md").write_text(text)
+    return path
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

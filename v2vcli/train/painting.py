@@ -26,8 +26,10 @@ from v2vcli.models.generator import GeneratorConfig, PastFrames, StepOutput, Vid
 from v2vcli.models.image_generator import ImageGenerator, ImageGeneratorConfig
 from v2vcli.train import losses
 from v2vcli.train.batches import ClipBatch, Sampler
+from v2vcli.train.distributed import average_gradients
 from v2vcli.train.perceptual import Perceptual, perceptual_loss
 from v2vcli.train.recipe import DiscriminatorRecipe, Recipe, StageRecipe
+from v2vcli.train.samples import Row, sample_rows
 from v2vcli.train.task import Average, Scalars, start_from
 from v2vcli.train.temporal import frames_before
 
@@ -106,6 +108,7 @@ class _Painting:
         self.averages: dict[str, Average] = {}
         self.optimisers: dict[str, torch.optim.Adam] = {}
         self.shown: list[Tensor] = []
+        self.last: dict[str, Tensor] = {}
 
     def _optimise(self, name: str, module: nn.Module) -> None:
         self.optimisers[name] = torch.optim.Adam(module.parameters(), lr=self.stage.rate, betas=BETAS)
@@ -121,6 +124,7 @@ class _Painting:
             gradients = torch.autograd.grad(objective, parameters, allow_unused=True)
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
+            average_gradients(parameters)
         for name in objectives:
             self.optimisers[name].step()
 
@@ -179,6 +183,10 @@ class _Painting:
         rows = [np.hstack([_bytes(image) for image in row]) for row in self.shown]
         return np.vstack(rows)
 
+    def samples(self) -> list[Row]:
+        """The last batch, of videos the whole first clip; none before the first step."""
+        return sample_rows(self.spec, **self.last) if self.last else []
+
 
 class ImageTask(_Painting):
     """The image generator: GAN, feature matching, pixel and perceptual terms on single frames."""
@@ -214,6 +222,7 @@ class ImageTask(_Painting):
         self._take_step(objectives, rate)
         self.averages["image_generator"].update(self.network)
         self.shown = [fake.detach(), real]
+        self.last = {"maps_NCHW": maps, "painted_N3HW": fake.detach(), "real_N3HW": real}
         return {
             **{name: term.item() for name, term in terms.items()},
             **({} if objective is None else {"judge": objective.item()}),
@@ -252,6 +261,7 @@ class VideoTask(_Painting):
             painted = self.first(batch.maps_BTCHW[:, 0])
         past = self.network.start(painted, batch.maps_BTCHW[:, 0])
         logged: list[Scalars] = []
+        self.last = {}
         for begin in range(1, self.stage.frames, self.stage.chunk):
             scalars, past = self._chunk(
                 batch, slice(begin, min(begin + self.stage.chunk, self.stage.frames)), past, rate
@@ -292,9 +302,17 @@ class VideoTask(_Painting):
         self._take_step(objectives, rate)
         self.averages["generator"].update(self.network)
         self.shown = [raw.detach(), frames.detach(), real_flat]
+        self._keep_for_samples(outputs, maps[0], real[0])
         scalars = {name: term.item() for name, term in terms.items()}
         scalars["mask"] = _gathered(outputs, "mask").mean().item()
         return scalars | {name: objectives[name].item() for name in objectives if name != "generator"}, past
+
+    def _keep_for_samples(self, outputs: list[StepOutput], maps_TCHW: Tensor, real_T3HW: Tensor) -> None:
+        """Add a chunk of the first clip of the batch to what `samples` shows."""
+        chunk = {"maps_NCHW": maps_TCHW, "real_N3HW": real_T3HW}
+        for column, name in _COLUMNS.items():
+            chunk[column] = torch.cat([getattr(output, name)[:1].detach() for output in outputs])
+        self.last = {name: torch.cat((self.last.get(name, each[:0]), each)) for name, each in chunk.items()}
 
     def _judged_in_time(
         self, frames_BT3HW: Tensor, batch: ClipBatch, window: slice, objectives: dict[str, Tensor]
@@ -329,6 +347,15 @@ class VideoTask(_Painting):
             (*shape[:3], 1, 1), generator=self.generator_noise
         )
         return (images_BK3HW + self.stage.noise * noise.to(self.device)).clamp(-1, 1)
+
+
+_COLUMNS = {
+    "painted_N3HW": "frame",
+    "hallucinated_N3HW": "hallucinated",
+    "flow_N2HW": "flow",
+    "mask_N1HW": "mask",
+}
+"""What of a step's output is shown, and as what `sample_rows` knows it."""
 
 
 def _gathered(outputs: list[StepOutput], name: str) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from v2vcli.maps.schema import SCHEMAS, LabelSchema
 from v2vcli.maps.spec import MapSpec
@@ -20,8 +21,10 @@ from v2vcli.models.checkpoint import ModelInfo, save_model
 from v2vcli.models.segmenter import Segmenter, SegmenterConfig
 from v2vcli.train.batches import LabelledBatch, Sampler
 from v2vcli.train.clips import Clip
+from v2vcli.train.distributed import average_gradients
 from v2vcli.train.losses import grouped_cross_entropy
 from v2vcli.train.recipe import Recipe, StageRecipe
+from v2vcli.train.samples import Row, image_pictures
 from v2vcli.train.task import Average, Scalars, start_from
 
 WEIGHT_DECAY = 0.02
@@ -66,6 +69,7 @@ class SegmentTask:
         )
         if start is not None:
             start_from(self.network, start, "segmenter")
+        self.modules: dict[str, nn.Module] = {"segmenter": self.network}
         self.average = Average(self.network, recipe.ema)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=stage.rate, weight_decay=WEIGHT_DECAY)
         self.size = stage.size
@@ -88,6 +92,7 @@ class SegmentTask:
         loss = torch.stack(losses).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(self.network.parameters())
         self.optimiser.step()
         self.average.update(self.network)
         return {"loss": loss.item(), "frames": float(len(batch.images))}
@@ -112,16 +117,16 @@ class SegmentTask:
         info = ModelInfo.of_training(self.recipe.name, "segmenter", spec, self.size, self.recipe, frames_seen)
         save_model(path, info, {"segmenter": self.average.network})
 
-    @torch.no_grad()
     def picture(self) -> NDArray[np.uint8] | None:
         """Pictures above what the averaged network sees in them."""
+        rows = self.samples()
+        return np.hstack([np.vstack(list(row.values())) for row in rows]) if rows else None
+
+    @torch.no_grad()
+    def samples(self) -> list[Row]:
+        """The last batch: pictures and what the averaged network sees in them."""
         if self.last is None:
-            return None
+            return []
         found = self.average.network(self.last.images).argmax(1).cpu().numpy().astype(np.uint8)
-        rows = [
-            np.vstack(
-                [((image.permute(1, 2, 0).cpu().numpy() + 1) * 127.5).astype(np.uint8), self.schema.colourise(ids)]
-            )
-            for image, ids in zip(self.last.images, found, strict=True)
-        ]
-        return np.hstack(rows)
+        pictures = zip(image_pictures(self.last.images), self.schema.colourise(found), strict=True)
+        return [{"picture": picture, "segmented": labels} for picture, labels in pictures]

@@ -13,12 +13,19 @@ from torch import nn
 
 from v2vcli.errors import ModelError
 from v2vcli.models.checkpoint import load_model
+from v2vcli.train.samples import Row
 
 Scalars = dict[str, float]
 
 
 class Task(Protocol):
-    """One stage's work. The loop calls `step` for draw 0, 1, 2, ... and saves what `state` gives."""
+    """One stage's work. The loop calls `step` for draw 0, 1, 2, ... and saves what `state` gives.
+
+    Attributes:
+        modules: the networks that are trained, by name; all processes of a run hold the same weights in them.
+    """
+
+    modules: dict[str, nn.Module]
 
     def step(self, draw: int, rate: float) -> Scalars:
         """One draw of data, at learning rate `rate`; returns what to log."""
@@ -34,6 +41,12 @@ class Task(Protocol):
 
     def picture(self) -> NDArray[np.uint8] | None:
         """A strip of samples to look at, (H, W, 3); None before the first step."""
+
+    def samples(self) -> list[Row]:
+        """Rows of named pictures, see `samples.sample_rows`: of a video stage the frames of one clip, in order.
+
+        Empty before the first step.
+        """
 
 
 def start_from(network: nn.Module, path: Path, part: str) -> None:
