@@ -187,8 +187,8 @@ class LossRecipe(RecipeTable):
     )
     mask: Weight | None = Field(
         default=None,
-        description="occlusion mask where the teacher is believed: warp there; without it 1 in stages that start blank, "
-        "as in the reference, else 0",
+        description="occlusion mask where the teacher is believed, so that frames are warped there; without it 1 in "
+        "stages that start blank, as in the reference, else 0",
     )
     temporal: Weight = Field(default=1.0, description="temporal GAN, and its feature matching")
     face: Weight = Field(default=2.0, description="GAN of the face alone, and its feature matching")
@@ -214,7 +214,10 @@ class DiscriminatorRecipe(RecipeTable):
     cap: PositiveInt = Field(default=256, description="no layer is wider than this")
     temporal_frames: int = Field(default=3, ge=2, le=5, description="frames a temporal discriminator sees at once")
     temporal_scales: int = Field(
-        default=1, ge=1, le=4, description="temporal discriminators: scale s sees frames temporal_frames**s apart"
+        default=1,
+        ge=1,
+        le=4,
+        description="temporal discriminators: each sees frames temporal_frames times as far apart as the one before",
     )
     face: bool = Field(default=False, description="of poses: whether one more looks at the face alone")
 
