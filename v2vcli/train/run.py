@@ -11,13 +11,11 @@ Peculiar:
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,24 +28,13 @@ from v2vcli.train.recipe import Recipe, StageRecipe
 from v2vcli.train.run_folder import RunFolder
 from v2vcli.train.stage_tasks import StageTasks, map_spec
 from v2vcli.train.stopping import StopRequest
-from v2vcli.train.task import Scalars, Task
+from v2vcli.train.task import Task
+from v2vcli.train.watch import Progress, Watch
 
-__all__ = ["Interrupted", "Progress", "map_spec", "rate_at", "train"]
+__all__ = ["Interrupted", "Progress", "map_spec", "train"]
 
-LOG_EVERY = 20
 STUCK_AFTER = timedelta(minutes=30)
 """The longest that one process may keep the others waiting between two steps, saving included."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What the caller is told while a run goes on."""
-
-    stage: str
-    step: int
-    steps: int
-    scalars: Scalars
-    frames_per_second: float
 
 
 def train(
@@ -67,7 +54,7 @@ def train(
         start: a checkpoint to start the first stage from.
         device: a torch device.
         report: told a line now and then.
-        progress: told the numbers every few steps.
+        progress: told of every step.
 
     Returns:
         The path of the finished model.
@@ -90,14 +77,21 @@ def train(
         folder = RunFolder(runs / recipe.name)
         if not world.leads:
             wait_for_all()
-            return _Run(recipe, folder, own_device, world, lambda _: None, lambda _: None).stages(start)
+            return _Run(recipe, folder, own_device, world, lambda _: None, None).stages(start)
         with folder.locked():
             folder.claim(recipe, start)
             wait_for_all()  # the others read the folder only when it is known to be this run's
-            return _Run(recipe, folder, own_device, world, report, progress).stages(start)
+            watch = Watch(folder.path, recipe.log, own_device, progress=progress, processes=world.size)
+            with closing(watch):
+                model = _Run(recipe, folder, own_device, world, report, watch).stages(start)
+                with saving(model):
+                    watch.finish(model, start)
+            return model
 
 
 class _Run:
+    """One process's part of a run; the one that leads has a watch."""
+
     def __init__(
         self,
         recipe: Recipe,
@@ -105,10 +99,10 @@ class _Run:
         device: torch.device,
         world: World,
         report: Callable[[str], None],
-        progress: Callable[[Progress], None],
+        watch: Watch | None,
     ) -> None:
         self.recipe, self.folder, self.device, self.world = recipe, folder, device, world
-        self.report, self.progress = report, progress
+        self.report, self.watch = report, watch
         self.stop = StopRequest()
         self.frames_seen = 0
         self.tasks = StageTasks(recipe, device, world, report)
@@ -133,29 +127,28 @@ class _Run:
 
     def _stage(self, number: int, stage: StageRecipe, start: Path | None, state: dict[str, Any] | None) -> None:
         torch.manual_seed(self.recipe.seed + number)
-        task = self.tasks.task(number, stage, start)
+        task, schedule = self.tasks.of(number, stage, start)
         first = 0
         if state is not None:
             task.load_state(state["task"])
             torch.set_rng_state(state["random"].cpu())
             first = state["draw"]
-        self.report(f"stage {stage.name}: steps {first} to {stage.steps}")
+        self.report(f"stage {stage.name}: steps {first} to {schedule.steps}")
         wait_for_all()  # loading takes one process longer than another
         self._require_same(task)
-        began, frames_before = time.monotonic(), self.frames_seen
-        # before the first step there is nothing to save, and signals act as ever
-        with self.stop.listening(), (self.folder.path / "stats.jsonl").open("a") as log:
-            for draw in range(first, stage.steps):
-                with in_plain_words(f"stage {stage.name}, step {draw}"):
-                    scalars = mean_scalars(task.step(draw, rate_at(draw, stage)), summed=("frames",))
+        if self.watch is not None:
+            self.watch.start(stage, task, first=first, steps=schedule.steps, frames_seen=self.frames_seen)
+        with self.stop.listening():  # before the first step there is nothing to save, and signals act as ever
+            for draw in range(first, schedule.steps):
+                where, rate = f"stage {stage.name}, step {draw}", schedule.at(draw).rate
+                with in_plain_words(where):
+                    scalars = mean_scalars(task.step(draw, rate), summed=("frames",))
                 self.frames_seen += int(scalars.pop("frames"))
                 if not all(np.isfinite(value) for value in scalars.values()):
-                    raise RecipeError(
-                        f"stage {stage.name}, step {draw}: the loss is not finite; try a smaller stage.rate"
-                    )
-                if self.world.leads and (draw % LOG_EVERY == 0 or draw == stage.steps - 1):
-                    speed = (self.frames_seen - frames_before) / (time.monotonic() - began)
-                    self._log(log, stage, draw, scalars, speed)
+                    raise RecipeError(f"{where}: the loss is not finite; try a smaller stage.rate")
+                if self.watch is not None:
+                    with saving(self.folder.path):
+                        self.watch.step(draw, scalars, frames_seen=self.frames_seen, rate=rate)
                 stopping = any_of(self.stop.asked)
                 if (draw + 1) % self.recipe.save_every == 0 or stopping:
                     self._save(number, draw + 1, task)
@@ -164,23 +157,11 @@ class _Run:
                     raise Interrupted(
                         f"stopped at step {draw + 1} of stage {stage.name}; the same command goes on from there"
                     )
-        self._save(number, stage.steps, task)
-
-    def _log(self, log: IO[str], stage: StageRecipe, draw: int, scalars: Scalars, speed: float) -> None:
-        record = {
-            "stage": stage.name,
-            "step": draw,
-            "frames": self.frames_seen,
-            "fps": round(speed, 2),
-            "time": time.time(),
-        }
-        log.write(json.dumps(record | {name: round(value, 5) for name, value in scalars.items()}) + "\n")
-        log.flush()
-        self.progress(Progress(stage.name, draw, stage.steps, scalars, speed))
+        self._save(number, schedule.steps, task)
 
     def _save(self, number: int, draw: int, task: Task) -> None:
         self._require_same(task)
-        if not self.world.leads:
+        if self.watch is None:
             return
         state = {"stage": number, "draw": draw, "frames_seen": self.frames_seen, "task": task.state()}
         self.folder.save(state | {"random": torch.get_rng_state()})
@@ -188,6 +169,7 @@ class _Run:
             task.publish(self.folder.model, self.frames_seen)
             if (picture := task.picture()) is not None:
                 Image.fromarray(picture).save(self.folder.path / "samples.png")
+            self.watch.saved(frames_seen=self.frames_seen)
 
     def _require_same(self, task: Task) -> None:
         """Processes that drift apart would go on averaging gradients of different networks."""
@@ -196,9 +178,3 @@ class _Run:
                 "the processes of this run hold different weights; do all machines have the same software? "
                 "remove state.pt to begin the stage again"
             )
-
-
-def rate_at(draw: int, stage: StageRecipe) -> float:
-    """Constant, then linearly to zero over the last `stage.decay` of the stage."""
-    left = (stage.steps - draw) / stage.steps
-    return stage.rate * min(1.0, left / stage.decay) if stage.decay > 0 else stage.rate

@@ -23,6 +23,7 @@ from v2vcli.train.distributed import World
 from v2vcli.train.painting import ImageTask, VideoTask
 from v2vcli.train.recipe import Recipe, StageRecipe
 from v2vcli.train.segmentation import SegmentTask
+from v2vcli.train.stage_schedule import StageSchedule
 from v2vcli.train.task import Task
 
 
@@ -35,14 +36,17 @@ class StageTasks:
         self.spec = map_spec(recipe)
         self._clips: list[Clip] | None = None
 
-    def task(self, number: int, stage: StageRecipe, start: Path | None) -> Task:
-        """The task of stage `number`, from the checkpoint `start` or anew.
+    def of(self, number: int, stage: StageRecipe, start: Path | None) -> tuple[Task, StageSchedule]:
+        """The task of stage `number`, from the checkpoint `start` or anew, and its draws.
 
         Raises:
             RecipeError: data missing, or not what the stage needs.
             ModelError: `start` does not fit.
         """
         sampler = Sampler(self._loaded(), self.recipe.data, stage, (self.recipe.seed, number))
+        return self._task(stage, sampler, start), sampler.schedule
+
+    def _task(self, stage: StageRecipe, sampler: Sampler, start: Path | None) -> Task:
         match stage.kind:
             case "segment":
                 return SegmentTask(self.recipe, stage, sampler, self.device, start)
