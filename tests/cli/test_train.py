@@ -49,7 +49,7 @@ def test_train_then_convert(v2v: V2V, clip: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     model = tmp_path / "runs" / "toy" / "model.safetensors"
     assert done.lines[-1] == f"{model}: finished; try it with `v2v convert INPUT -o OUT --model {model}`"
-    assert "image 0/1 fps=" in done.err
+    assert "image 1/1 fps=" in done.err
     assert v2v("convert", clip, "-o", tmp_path / "out.mp4", "--model", model, "--mode", "edge2face").code == 0
     assert times(tmp_path / "out.mp4") == times(clip)
     assert json.loads(v2v("models", "info", model, "--json").out)["provenance"]["frames_seen"] > 0

@@ -97,6 +97,15 @@ def test_an_image_stage_has_neither_flow_nor_mask() -> None:
     assert list(sample_rows(SPECS["edges"], maps, image, image)[0]) == ["map", "painted", "real"]
 
 
+def test_flow_of_a_coarser_scale_fits_the_row() -> None:
+    maps = map_tensor(_drawn(SPECS["edges"], 2, 32, 48), "cpu")
+    image, mask = torch.zeros(2, 3, 32, 48), torch.zeros(2, 1, 16, 24)
+    mask[:, :, 8:] = 1
+    rows = sample_rows(SPECS["edges"], maps, image, image, flow_N2HW=torch.zeros(2, 2, 16, 24), mask_N1HW=mask)
+    assert {picture.shape for row in rows for picture in row.values()} == {(32, 48, 3)}
+    np.testing.assert_array_equal(rows[0]["mask"][:, 0, 0], [0] * 16 + [255] * 16)
+
+
 def test_speed_is_comparable_from_frame_to_frame() -> None:
     rows = _rows()
     assert not rows[0]["flow"].any()  # at rest, however little the others move

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from v2vcli.cli import options
 from v2vcli.cli.messages import messages
-
-if TYPE_CHECKING:
-    from v2vcli.train.run import Progress
+from v2vcli.cli.training import training_display
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -49,17 +47,13 @@ def train(
     from v2vcli.models.catalog import find_model
     from v2vcli.train.run import train as run
 
-    model = run(
-        resolved,
-        runs=runs,
-        start=None if start is None else find_model(start),
-        device=str(choose_device(device)),
-        report=messages.info,
-        progress=_tell,
-    )
+    with training_display(messages) as progress:
+        model = run(
+            resolved,
+            runs=runs,
+            start=None if start is None else find_model(start),
+            device=str(choose_device(device)),
+            report=messages.info,
+            progress=progress,
+        )
     messages.info(f"{model}: finished; try it with `v2v convert INPUT -o OUT --model {model}`")
-
-
-def _tell(progress: Progress) -> None:
-    numbers = " ".join(f"{name}={value:.4g}" for name, value in progress.scalars.items())
-    messages.info(f"{progress.stage} {progress.step}/{progress.steps} fps={progress.frames_per_second:.1f} {numbers}")

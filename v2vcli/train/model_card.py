@@ -36,13 +36,13 @@ class Training:
 
     Attributes:
         hardware: what it was trained on, in words.
-        hours: of training.
+        hours: of training; None: nobody knows.
         started_from: the model it was started from, if any.
         losses: of the last stage, means over its last logged steps.
     """
 
     hardware: str
-    hours: float
+    hours: float | None
     started_from: str | None = None
     losses: Mapping[str, float] = field(default_factory=dict)
 
@@ -61,7 +61,9 @@ def write_run_card(model: Path, stats: Path, *, hardware: str, start: Path | Non
         ModelError: there is no usable model.
     """
     info, networks = load_model(model)
-    training = Training(hardware, training_hours(stats), None if start is None else start.name, last_losses(stats))
+    origin = None if start is None else start.name
+    known = stats.exists()  # a log may have been thrown away
+    training = Training(hardware, training_hours(stats) if known else None, origin, last_losses(stats) if known else {})
     path = model.with_suffix(".md")
     partial = path.with_name(path.name + ".part")
     partial.write_text(card(info, networks, training, size=model.stat().st_size, weights="float32", note=note))
@@ -101,7 +103,7 @@ def card(
         "licence of the weights": info.licence,
         "data": p["data"] or "the recipe does not say",
         "started from": training.started_from,
-        "trained on": f"{training.hardware}, {_duration(training.hours)}, {p['frames_seen']:,} frames seen",
+        "trained on": f"{training.hardware}, {_duration(training.hours)}{p['frames_seen']:,} frames seen",
         "recipe": f"{stages}; every setting is in the file's metadata",
         "made with": f"v2v {p['v2v']}, PyTorch {p['torch']}",
     }
@@ -129,8 +131,10 @@ def _stage(stage: Mapping[str, Any]) -> str:
     )
 
 
-def _duration(hours: float) -> str:
-    return f"{hours:.1f} hours" if hours >= 0.1 else f"{hours * 60:.1f} minutes"
+def _duration(hours: float | None) -> str:
+    if hours is None:
+        return ""
+    return f"{hours:.1f} hours, " if hours >= 0.1 else f"{hours * 60:.1f} minutes, "
 
 
 def training_hours(stats: Path) -> float:

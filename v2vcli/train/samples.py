@@ -110,8 +110,8 @@ def sample_rows(
         painted_N3HW: what was, in [-1, 1].
         real_N3HW: what it should have looked like, in [-1, 1].
         hallucinated_N3HW: the frames before anything is warped into them.
-        flow_N2HW: in pixels, to the frame before.
-        mask_N1HW: in [0, 1], 1 = newly painted.
+        flow_N2HW: in pixels, to the frame before; may be smaller than the frames.
+        mask_N1HW: in [0, 1], 1 = newly painted; may be smaller, too.
     """
     columns = {"map": map_pictures(maps_NCHW, spec), "painted": image_pictures(painted_N3HW)}
     columns["real"] = image_pictures(real_N3HW)
@@ -121,6 +121,8 @@ def sample_rows(
         columns["flow"] = flow_pictures(flow_N2HW)
     if mask_N1HW is not None:
         columns["mask"] = mask_pictures(mask_N1HW)
+    height, width = real_N3HW.shape[2:]
+    columns = {name: [_sized(each, width, height) for each in pictures] for name, pictures in columns.items()}
     return [dict(zip(columns, pictures, strict=True)) for pictures in zip(*columns.values(), strict=True)]
 
 
@@ -161,11 +163,17 @@ def save_video(path: Path, rows: Sequence[Row]) -> None:
 
 def _side_by_side(row: Row) -> Picture:
     pictures = list(row.values())
-    if pictures[0].shape[1] > WIDEST:
-        height, width = pictures[0].shape[:2]
-        size = (WIDEST, max(1, round(height * WIDEST / width)))
-        pictures = [np.asarray(Image.fromarray(each).resize(size, Image.Resampling.BOX)) for each in pictures]
+    height, width = pictures[0].shape[:2]
+    if width > WIDEST:
+        pictures = [_sized(each, WIDEST, max(1, round(height * WIDEST / width))) for each in pictures]
     return np.hstack(pictures)
+
+
+def _sized(picture: Picture, width: int, height: int) -> Picture:
+    """Averaged over areas when made smaller, pixels repeated when made larger: nothing is made up."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BOX))
 
 
 def _captions(row: Row) -> Picture:
