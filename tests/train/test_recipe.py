@@ -21,8 +21,7 @@ def test_shipped_recipes_open(path: Path) -> None:
     assert recipe.licence
     assert map_spec(recipe).channels >= 1
     header = path.read_text().split("name =")[0]
-    assert "Cost:" in header
-    assert "Data:" in header
+    assert all(f"{each}:" in header for each in ("Cost", "Hardware", "Data", "Licence"))
     assert f"v2v train recipes/{path.name}" in header
 
 
