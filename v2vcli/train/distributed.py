@@ -9,21 +9,17 @@ Peculiar:
   that are called piecewise (encode, step) and several times, which DDP's hooks do not see.
   What that gives up is the overlap of sending with back-propagation.
 - Numbers that steer (stop? the scalars to log) travel as CPU tensors over gloo, gradients of a GPU over nccl.
-- Where there is one process every function here is the identity, and no process group exists.
+- Where there is one process every function here is the identity, and no process group (`process_group`) exists.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
 from v2vcli.errors import RecipeError
 
@@ -57,13 +53,6 @@ class World:
             )
         part = batch // self.size
         return slice(self.rank * part, (self.rank + 1) * part)
-
-
-def outer_world() -> World | None:
-    """Who the launcher of this process (torchrun, or our own) says it is; None where nobody launched it."""
-    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
-        return None
-    return World(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -116,11 +105,6 @@ def mean_scalars(scalars: Mapping[str, float], *, summed: Iterable[str] = ()) ->
     return {name: means[name] for name in scalars}  # in the order they came
 
 
-def wait_for_all() -> None:
-    """Go on when every process has come here."""
-    any_of(False)
-
-
 @torch.no_grad()
 def fingerprint(modules: Mapping[str, nn.Module]) -> Tensor:
     """(tensors,) float64 sum of each parameter and buffer: equal weights have equal ones, bit for bit."""
@@ -142,40 +126,3 @@ def same_everywhere(modules: Mapping[str, nn.Module]) -> bool:
     dist.all_reduce(low, dist.ReduceOp.MIN)
     dist.all_reduce(high, dist.ReduceOp.MAX)
     return torch.equal(low, high)
-
-
-@contextmanager
-def joined(device: torch.device, *, stuck_after: timedelta) -> Iterator[tuple[World, torch.device]]:
-    """Join the processes that were launched together, if any; leave them at the end.
-
-    Args:
-        device: what the run computes on; ``cuda`` becomes the GPU of this process's local rank.
-        stuck_after: how long a collective may take, after which it fails.
-
-    Yields:
-        Who this process is, and its device.
-    """
-    world = outer_world()
-    if world is None or world.size == 1:
-        yield World(), device
-        return
-    if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", world.rank)))
-        torch.cuda.set_device(device)
-    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    store = PrefixStore("group", open_store(world, stuck_after))
-    dist.init_process_group(backend, store=store, rank=world.rank, world_size=world.size, timeout=stuck_after)
-    try:
-        yield world, device
-    finally:
-        dist.destroy_process_group()
-
-
-def open_store(world: World, timeout: timedelta) -> Store:
-    """A connection of its own to the key-value store that the launched processes share, and that names their run."""
-    host, port = os.environ.get("MASTER_ADDR", "127.0.0.1"), int(os.environ.get("MASTER_PORT", "29500"))
-    hosted = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # by the launcher, which outlives a worker
-    store = TCPStore(
-        host, port, world.size, is_master=world.leads and not hosted, timeout=timeout, wait_for_workers=False
-    )
-    return PrefixStore(f"v2v/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)

@@ -11,9 +11,12 @@ Peculiar:
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,10 @@ import torch
 from PIL import Image
 
 from v2vcli.errors import RecipeError
-from v2vcli.train.distributed import World, any_of, joined, mean_scalars, same_everywhere, wait_for_all
+from v2vcli.train.distributed import World, any_of, mean_scalars, same_everywhere
 from v2vcli.train.failures import Interrupted, RunError, in_plain_words, saving
+from v2vcli.train.launch import Told, launch
+from v2vcli.train.process_group import joined, outer_world, wait_for_all
 from v2vcli.train.recipe import Recipe, StageRecipe
 from v2vcli.train.run_folder import RunFolder
 from v2vcli.train.stage_tasks import StageTasks, map_spec
@@ -33,6 +38,8 @@ from v2vcli.train.watch import Progress, Watch
 
 __all__ = ["Interrupted", "Progress", "map_spec", "train"]
 
+PATIENCE = timedelta(minutes=2)
+"""Silence after which a process counts as lost; `v2vcli.train.heartbeat` says what silence is."""
 STUCK_AFTER = timedelta(minutes=30)
 """The longest that one process may keep the others waiting between two steps, saving included."""
 
@@ -43,6 +50,8 @@ def train(
     runs: Path = Path("runs"),
     start: Path | None = None,
     device: str = "cpu",
+    gpus: int = 1,
+    patience: timedelta = PATIENCE,
     report: Callable[[str], None] = print,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Path:
@@ -53,6 +62,9 @@ def train(
         runs: folder of all runs; this one lives in ``runs/NAME``.
         start: a checkpoint to start the first stage from.
         device: a torch device.
+        gpus: processes to start, on a GPU each, or all on the CPU; they share every batch and the run is the same.
+            Under an outer ``torchrun`` its processes are the run's, and this is not looked at.
+        patience: silence after which another process counts as lost, and the run ends.
         report: told a line now and then.
         progress: told of every step.
 
@@ -71,9 +83,70 @@ def train(
             f"stage {recipe.stage[0].name!r} starts from an image generator: "
             "put an image stage before it, or give --start"
         )
-    with joined(torch.device(device), stuck_after=STUCK_AFTER) as (world, own_device):
-        for stage in recipe.stage:
-            world.share(stage.batch)  # refused before anything is loaded
+    if gpus > 1 and outer_world() is None:
+        require_devices(torch.device(device), gpus)
+        require_shares(recipe, World(0, gpus))
+        hear: dict[str, Callable[[Any], None]] = {"report": report, "progress": progress}
+        work = partial(_as_worker, recipe, runs, start, device, patience)
+        model: Path = launch(work, gpus, told=lambda channel, message: hear[channel](message))
+        return model
+    return _train_here(recipe, runs, start, device, patience, report, progress, _leave)
+
+
+def _as_worker(recipe: Recipe, runs: Path, start: Path | None, device: str, patience: timedelta, tell: Told) -> Path:
+    """What `launch` runs in every process."""
+
+    def lost(message: str) -> None:
+        tell("lost", message)
+        os._exit(1)
+
+    report, progress = partial(tell, "report"), partial(tell, "progress")
+    return _train_here(recipe, runs, start, device, patience, report, progress, lost)
+
+
+def _leave(message: str) -> None:
+    """End this process from a thread, as its main one may wait for a lost peer for ever."""
+    print(f"v2v: {message}", file=sys.stderr, flush=True)
+    os._exit(1)
+
+
+def require_devices(device: torch.device, processes: int) -> None:
+    """Check that every process gets a GPU of its own.
+
+    Raises:
+        RecipeError: there are fewer.
+    """
+    found = torch.cuda.device_count()
+    if device.type == "cuda" and found < processes:
+        raise RecipeError(f"--gpus {processes}: this machine has {found}; choose --gpus {found}, or --device cpu")
+
+
+def require_shares(recipe: Recipe, world: World) -> None:
+    """Check that every stage's batch can be shared.
+
+    Raises:
+        RecipeError: one cannot.
+    """
+    for stage in recipe.stage:
+        try:
+            world.share(stage.batch)
+        except RecipeError as error:
+            raise RecipeError(f"stage {stage.name!r}: {error}") from None
+
+
+def _train_here(
+    recipe: Recipe,
+    runs: Path,
+    start: Path | None,
+    device: str,
+    patience: timedelta,
+    report: Callable[[str], None],
+    progress: Callable[[Progress], None],
+    lost: Callable[[str], None],
+) -> Path:
+    """This process's part of the run."""
+    with joined(torch.device(device), patience=patience, stuck_after=STUCK_AFTER, lost=lost) as (world, own_device):
+        require_shares(recipe, world)
         folder = RunFolder(runs / recipe.name)
         if not world.leads:
             wait_for_all()
