@@ -36,6 +36,9 @@ PROVES = {
     "losses_noflow_td2": "the same without flow, two frames in time",
     "p2p_losses": "a complete pix2pixHD step: losses and gradients",
     "p2p_losses_feat": "the same with encoded features",
+    "train_s1_street": "two iterations of training: losses, gradients, weights after; labels, foreground, one scale",
+    "train_s2_fixglobal": "the same with two spatial scales, of which only the finest is trained",
+    "train_s1_pose": "the same from a blank past, with both temporal scales",
     "helpers": "edges, one-hot, pyramids, foreground mask, warp, pooling, flow confidence, flow at another size",
     "visuals": "pictures of images, flow and labels",
     "face_map": "15-channel face map from 68 landmarks",
@@ -50,4 +53,4 @@ PROVES = {
     "keypoint_tables": "landmark curves, limbs and colours",
     "full_size_state": "names and shapes of the published full-size networks",
 }
-"""Stem of a golden file -> what it proves. ``train_*`` (whole training iterations) come with the trainer."""
+"""Stem of a golden file -> what it proves."""

@@ -18,12 +18,11 @@ from v2vcli.maps.pose import PoseDropout, PoseSettings
 from v2vcli.models.discriminators import DiscriminatorConfig
 from v2vcli.models.generator import GeneratorConfig
 from v2vcli.models.reference_request import FOREGROUND
-from v2vcli.train import painting
 from v2vcli.train.clip_sampling import clip_window
 from v2vcli.train.cropping import SizeRule
 from v2vcli.train.losses import GAN_FORMS
 from v2vcli.train.objectives import Judge, LossWeights
-from v2vcli.train.recipe import LossRecipe, StageRecipe
+from v2vcli.train.recipe import DiscriminatorRecipe, LossRecipe, OptimiserRecipe, StageRecipe
 from v2vcli.train.schedule import Schedule
 from v2vcli.train.temporal import TemporalSampling
 
@@ -47,7 +46,7 @@ SAME: list[tuple[str, Any, str]] = [
     ("TemporalSampling.frames", TEMPORAL.frames, "n_frames_D"),
     ("TemporalSampling.scales", TEMPORAL.scales, "n_scales_temporal"),
     ("TemporalSampling.sparse", TEMPORAL.sparse, "sparse_D"),
-    ("painting.K", painting.K, "n_frames_D"),
+    ("DiscriminatorRecipe.temporal_frames", DiscriminatorRecipe().temporal_frames, "n_frames_D"),
     ("LossWeights.feature_matching", LOSSES.feature_matching, "lambda_feat"),
     ("LossWeights.perceptual", LOSSES.perceptual, "lambda_feat"),
     ("LossWeights.flow", LOSSES.flow, "lambda_F"),
@@ -57,7 +56,7 @@ SAME: list[tuple[str, Any, str]] = [
     ("LossRecipe.flow", RECIPE.flow, "lambda_F"),
     ("LossRecipe.flow_warp", RECIPE.flow_warp, "lambda_T"),
     ("LossRecipe.frame_warp", RECIPE.frame_warp, "lambda_T"),
-    ("Adam's first moment", painting.BETAS[0], "beta1"),
+    ("Adam's first moment", OptimiserRecipe().betas[0], "beta1"),
     ("Schedule.rate", SCHEDULE.rate, "lr"),
     ("StageRecipe.rate", STAGE["rate"].default, "lr"),
     ("Schedule.constant_epochs", SCHEDULE.constant_epochs, "niter"),

@@ -128,7 +128,7 @@ def test_a_run_leaves_what_it_says(tmp_path: Path) -> None:
     assert json.loads((folder / "recipe.resolved.json").read_text())["stage"][2]["noise"] == 0.1
     stats = [json.loads(line) for line in (folder / "stats.jsonl").read_text().splitlines()]
     assert {line["stage"] for line in stats} == {"layout", "image", "video"}
-    assert {"flow", "flow_warp", "frame_warp", "gan", "feature"} <= stats[-1].keys()
+    assert {"flow", "flow_warp", "frame_warp", "gan", "feature_matching"} <= stats[-1].keys()
     assert "gan" not in stats[0]
     assert (folder / "samples.png").exists()
     info = read_info(model)

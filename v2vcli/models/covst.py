@@ -27,7 +27,7 @@ Shape suffixes: B sequences, N frames of a window, C map channels, F features, H
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -98,6 +98,26 @@ class PastFeatures:
     map_BCHW: Tensor
     features_BFhw: Tensor | None = None
     image_B3HW: Tensor | None = None
+
+    def detached(self) -> PastFeatures:
+        """The same numbers, with no way back for gradients."""
+        features = None if self.features_BFhw is None else self.features_BFhw.detach()
+        return replace(self.changed(Tensor.detach), features_BFhw=features)
+
+    def after(self, output: CovstOutput) -> PastFeatures:
+        """The same map, and what a step gave."""
+        return replace(self, features_BFhw=output.features, image_B3HW=output.frame)
+
+    @property
+    def painted(self) -> bool:
+        """Whether there is a frame already."""
+        return self.image_B3HW is not None
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> PastFeatures:
+        """The same map and features, and an image that `change` made of this one: (B, 1, 3, H, W), as of K frames."""
+        if self.image_B3HW is None:
+            return self
+        return replace(self, image_B3HW=change(self.image_B3HW[:, None])[:, 0])
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,22 @@ since the coarser ones follow from them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from v2vcli.maps.conditioning import pyramid
+
+
+class Painted(Protocol):
+    """What a step of a generator gives."""
+
+    @property
+    def frames(self) -> Sequence[Tensor]:
+        """The frame at every scale, coarsest first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,3 +61,15 @@ class PastFrames:
             for history, frame in zip(self.images_BK3HW, frames_B3HW, strict=True)
         )
         return replace(self, images_BK3HW=images, painted=True)
+
+    def after(self, output: Painted) -> PastFrames:
+        """`after_frames`, of the output of a step."""
+        return self.after_frames(output.frames)
+
+    def detached(self) -> PastFrames:
+        """The same numbers, with no way back for gradients."""
+        return self.changed(Tensor.detach)
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> PastFrames:
+        """The same maps, and images that `change` made of these: (B, K, 3, H, W) each -> the same shape."""
+        return replace(self, images_BK3HW=tuple(change(images) for images in self.images_BK3HW))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from v2vcli.maps.flow import CONFIDENCE_LIMIT
 
@@ -38,3 +40,14 @@ def teacher_flow(images: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArra
         flow[t] = found
         confidence[t] = np.square(distance).sum(-1) < CONFIDENCE_LIMIT
     return flow, confidence
+
+
+def flow_between(current_N3HW: Tensor, previous_N3HW: Tensor) -> Tensor:
+    """The teacher's flow between frames of any distance in time: what temporal discriminators are shown of it.
+
+    Shapes: (N, 3, H, W) in [-1, 1] twice -> (N, 2, H, W) pixels, on the device of the frames.
+    """
+    pairs = torch.stack((previous_N3HW, current_N3HW), 1).permute(0, 1, 3, 4, 2)
+    images = ((pairs + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
+    flows = np.stack([teacher_flow(pair)[0][1] for pair in images]).astype(np.float32)
+    return torch.from_numpy(flows).permute(0, 3, 1, 2).to(current_N3HW.device)

@@ -23,6 +23,8 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
+from v2vcli.maps.conditioning import pyramid
+from v2vcli.models.covst import feature_flow
 from v2vcli.models.discriminators import Activations, MultiScaleDiscriminator, image_input, temporal_input
 from v2vcli.train import losses
 from v2vcli.train.face_region import FaceRegion
@@ -158,7 +160,7 @@ def image_terms(
 def picture_terms(
     paintings: Sequence[Tensor], real_N3HW: Tensor, weights: LossWeights, perceptual: Perceptual | None = None
 ) -> Terms:
-    """What needs no discriminator: ``perceptual``, ``pixel``, ``gradient``, summed over paintings; see `image_terms`."""
+    """What needs no discriminator: ``perceptual``, ``pixel``, ``gradient``, summed over paintings as `image_terms`."""
     terms: Terms = {}
     if perceptual is not None and weights.perceptual > 0:
         distance = perceptual(torch.cat(list(paintings)), real_N3HW)  # a mean over paintings: a sum is wanted
@@ -188,6 +190,11 @@ def face_terms(
     return judge("face_", [fake], real, weights.face, weights.face * weights.feature_matching)
 
 
+def nothing_judged(name: str, zero: Tensor) -> Judged:
+    """What a `Judge` would have given where there is nothing to judge."""
+    return Judged({f"{name}gan": zero, f"{name}feature_matching": zero}, zero, zero)
+
+
 def temporal_terms(judge: Judge, shown: TemporalWindows, weights: LossWeights, scale: int = 0) -> Judged:
     """L_V at one temporal scale: K frames and the flow between them, as ``temporalS_gan`` and so on."""
     fake, real = (temporal_input(frames, shown.flow_NK2HW) for frames in (shown.fake_NK3HW, shown.real_NK3HW))
@@ -206,8 +213,9 @@ class Motion:
         real_before: the real frame before each.
         teacher: flow to the frame before, (N, 2, H, W) pixels.
         confidence: where the teacher is to be believed, (N, 1, H, W) in [0, 1].
-        flow: painted, None where the generator has no flow.
-        mask: painted occlusion mask, (N, 1, H, W), None likewise.
+        flow: painted, None where the generator has no flow. On a coarser grid than the frames, as COVST's, it is in
+            that grid's pixels.
+        mask: painted occlusion mask, (N, 1, H, W), on the grid of `flow`; None likewise.
     """
 
     frame: Tensor
@@ -227,13 +235,25 @@ def motion_terms(motion: Motion, weights: LossWeights, spatial_scales: int = 1) 
     after the first.
     """
     m, terms = motion, {}
+    teacher, confidence, real, real_before = _on_the_grid_of_flow(m)
     if m.flow is not None:
-        terms["flow"] = weights.flow * losses.flow_loss(m.flow, m.teacher, m.confidence) / 2 ** (spatial_scales - 1)
-        terms["flow_warp"] = weights.flow_warp * losses.flow_warp_loss(m.flow, m.real, m.real_before, m.confidence)
+        terms["flow"] = weights.flow * losses.flow_loss(m.flow, teacher, confidence) / 2 ** (spatial_scales - 1)
+        terms["flow_warp"] = weights.flow_warp * losses.flow_warp_loss(m.flow, real, real_before, confidence)
     terms["frame_warp"] = weights.frame_warp * losses.frame_warp_loss(m.frame, m.before, m.teacher, m.confidence)
     if m.mask is not None and weights.mask > 0:
-        terms["mask"] = weights.mask * losses.mask_loss(m.mask, m.confidence)
+        terms["mask"] = weights.mask * losses.mask_loss(m.mask, confidence)
     return terms
+
+
+def _on_the_grid_of_flow(m: Motion) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The teacher's flow, its confidence, the real frames and those before them, pooled where the flow is coarser."""
+    if m.flow is None or m.flow.shape[-1] == m.frame.shape[-1]:
+        return m.teacher, m.confidence, m.real, m.real_before
+    multiple = m.frame.shape[-1] // m.flow.shape[-1]
+    confidence, real, real_before = (
+        pyramid(each, multiple.bit_length())[-1] for each in (m.confidence, m.real, m.real_before)
+    )
+    return feature_flow(m.teacher, multiple), confidence, real, real_before
 
 
 def total(*terms: Terms) -> Tensor:

@@ -1,11 +1,11 @@
-"""Training painters: the image generator alone, then the video generator with its own frames fed back.
+"""Training painters: single frames (`ImageTask`), then videos, with their own frames fed back (`VideoTask`).
 
 Peculiar:
-- the image generator comes first and the video generator's hallucination branch starts from it: trained jointly from
-  scratch, the warp path takes over before the hallucination has learnt to draw;
-- a video clip is painted in chunks, each an optimiser step; the past crosses from chunk to chunk as a detached value,
-  so roll-outs are as long as the clip while memory is that of a chunk;
-- past frames are given noise, and clips start from the image generator's own first frame, as they will in use.
+- what a step computes is in `v2vcli.train.step`; here is what a recipe makes of it: which networks, from what they
+  start, what is logged, saved and published;
+- the image generator comes first and the video generator's hallucination branch starts from it, see
+  `v2vcli.train.networks`;
+- past frames may be given noise, and clips start from the image generator's own first frame, as they will in use.
 """
 
 from __future__ import annotations
@@ -18,147 +18,91 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from v2vcli.errors import RecipeError
 from v2vcli.maps.spec import MapSpec
 from v2vcli.models.checkpoint import ModelInfo, read_info, save_model
-from v2vcli.models.discriminators import DiscriminatorConfig, MultiScaleDiscriminator, image_input, temporal_input
-from v2vcli.models.generator import GeneratorConfig, PastFrames, StepOutput, Vid2VidGenerator
-from v2vcli.models.image_generator import ImageGenerator, ImageGeneratorConfig
-from v2vcli.train import losses
+from v2vcli.models.covst import Covst
+from v2vcli.models.discriminators import MultiScaleDiscriminator, image_channels, temporal_channels
+from v2vcli.models.generator import PastFrames, Vid2VidGenerator
+from v2vcli.models.image_generator import ImageGenerator
+from v2vcli.train import networks, objectives
 from v2vcli.train.batches import ClipBatch, Sampler
-from v2vcli.train.distributed import average_gradients
+from v2vcli.train.distributed import World
+from v2vcli.train.flow import flow_between
+from v2vcli.train.losses import GAN_FORMS
+from v2vcli.train.objectives import Judge, LossWeights
+from v2vcli.train.optimisers import Optimisers
 from v2vcli.train.perceptual import Perceptual, perceptual_loss
-from v2vcli.train.recipe import DiscriminatorRecipe, Recipe, StageRecipe
+from v2vcli.train.precision import Precision
+from v2vcli.train.recipe import Recipe, StageRecipe
 from v2vcli.train.samples import Row, sample_rows
-from v2vcli.train.task import Average, Scalars, start_from
-from v2vcli.train.temporal import frames_before
-
-BETAS = (0.5, 0.999)
-K = 3
-"""Frames the temporal discriminator sees at once (the paper's K)."""
-PAST_GAIN = 0.1
-"""Norm scales of the past encoder at the start, so that the trained hallucination is not shouted down."""
-
-
-def generator_config(recipe: Recipe, spec: MapSpec) -> GeneratorConfig:
-    """The video generator a recipe asks for."""
-    m = recipe.model
-    foreground: tuple[int, ...] = ()
-    if m.foreground and spec.schema is not None:
-        foreground = tuple(sorted(label.id for label in spec.schema.classes if label.foreground))
-    return GeneratorConfig(
-        spec.channels, m.past, m.width, m.downsamplings, m.blocks, foreground=foreground, kernel=m.kernel
-    )
-
-
-def image_generator_config(recipe: Recipe, spec: MapSpec) -> ImageGeneratorConfig:
-    """The image generator a recipe asks for."""
-    m = recipe.model
-    return ImageGeneratorConfig(spec.channels, m.image_width, m.downsamplings, m.image_blocks, "frame", m.kernel)
-
-
-def discriminator(shape: DiscriminatorRecipe, channels: int) -> MultiScaleDiscriminator:
-    """A discriminator of the recipe's shape for `channels` inputs."""
-    return MultiScaleDiscriminator(
-        DiscriminatorConfig(channels, shape.width, shape.layers, shape.scales, "frame", shape.cap)
-    )
-
-
-def start_from_image_generator(generator: Vid2VidGenerator, image_generator: ImageGenerator) -> None:
-    """Copy the image generator into the hallucination branch where shapes allow, and make the past whisper.
-
-    The map encoder's first convolution sees K + 1 maps where the image generator's sees one: the copy goes to the
-    planes of the current map, and the older ones start at zero.
-    """
-    coarse = generator.coarse
-    mine = coarse.state_dict()
-    for key, value in image_generator.state_dict().items():
-        if key not in mine:
-            continue
-        if mine[key].shape == value.shape:
-            mine[key] = value
-        elif key == "map_encoder.1.weight" and mine[key].shape[0] == value.shape[0]:
-            mine[key] = torch.zeros_like(mine[key])
-            mine[key][:, -value.shape[1] :] = value
-    coarse.load_state_dict(mine)
-    for part in coarse.past_encoder.modules():
-        if isinstance(part, nn.InstanceNorm2d) and part.affine:
-            nn.init.constant_(part.weight, PAST_GAIN)
+from v2vcli.train.step import ChunkReport, ClipState, Judges, Painting, StepOptions, VideoStep, scalars
+from v2vcli.train.task import Average, Scalars
+from v2vcli.train.temporal import TemporalSampling
 
 
 class _Painting:
-    """What the two painting tasks share: optimisers, the image discriminator, and how a painted frame is judged."""
+    """What the two painting tasks share: discriminators, optimisers, averages, and what becomes of them."""
 
     def __init__(
         self, recipe: Recipe, stage: StageRecipe, sampler: Sampler, spec: MapSpec, device: torch.device
     ) -> None:
         self.recipe, self.stage, self.sampler, self.spec, self.device = recipe, stage, sampler, spec, device
-        self.weights = recipe.losses
-        self.form = losses.GAN_FORMS[self.weights.form]
+        w, p = recipe.losses, recipe.precision
+        blank = 1.0 if stage.kind == "video" and stage.start == "blank" else 0.0
+        self.weights = LossWeights(
+            **{name: getattr(w, name) for name in LossWeights.__dataclass_fields__ if name != "mask"},
+            mask=blank if w.mask is None else w.mask,
+        )
+        self.precision = Precision(p.kind, device.type, p.checkpointing, p.channels_last, p.compile)
         self.perceptual: Perceptual | None = None
-        if self.weights.perceptual > 0 and self.weights.perceptual_model is not None:
-            self.perceptual = perceptual_loss(
-                self.weights.perceptual_model,
-                fallback=self.weights.perceptual_fallback,
-                normalised=self.weights.imagenet_input,
-                device=device,
+        if w.perceptual > 0 and w.perceptual_model is not None:
+            perceptual = perceptual_loss(
+                w.perceptual_model, fallback=w.perceptual_fallback, normalised=w.imagenet_input, device=device
             )
-        self.judge = discriminator(recipe.discriminator, spec.channels + 3).to(device)
-        self.modules: dict[str, nn.Module] = {"judge": self.judge}
+            self.perceptual = self.precision.comparing(perceptual)
+        self.shape = recipe.discriminator_of(stage)
+        self.modules: dict[str, nn.Module] = {}
         self.averages: dict[str, Average] = {}
-        self.optimisers: dict[str, torch.optim.Adam] = {}
+        self.published: dict[str, nn.Module] = {}
         self.shown: list[Tensor] = []
         self.last: dict[str, Tensor] = {}
 
-    def _optimise(self, name: str, module: nn.Module) -> None:
-        self.optimisers[name] = torch.optim.Adam(module.parameters(), lr=self.stage.rate, betas=BETAS)
+    def _train(self, part: str, network: nn.Module) -> None:
+        """Train this network, and publish its average as `part` of the model."""
+        network.to(self.device)
+        self.averages[part] = Average(network, self.recipe.ema)
+        self.published[part] = self.averages[part].network
+        self.precision.prepared(network)
+        self.modules[part] = network
 
-    def _take_step(self, objectives: dict[str, Tensor], rate: float) -> None:
-        """Step every optimiser on its own objective; all objectives were computed before any step."""
-        for name, objective in objectives.items():
-            optimiser = self.optimisers[name]
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.zero_grad(set_to_none=True)
-            parameters = [p for group in optimiser.param_groups for p in group["params"]]
-            gradients = torch.autograd.grad(objective, parameters, allow_unused=True)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
-            average_gradients(parameters)
-        for name in objectives:
-            self.optimisers[name].step()
+    def _judge(self, name: str, channels: int, *, face: bool = False) -> Judge:
+        """A new discriminator."""
+        config = networks.discriminator_config(self.shape, channels)
+        network = MultiScaleDiscriminator(config.for_faces() if face else config).to(self.device)
+        self.precision.prepared(network)
+        self.modules[name] = network
+        form, joined = GAN_FORMS[self.recipe.losses.form], config.per_frame
+        # the face's shares the image discriminator's divisor, as in the reference
+        return Judge(self.precision.judging(network), form, joined, config.scales)
 
-    def _judged(self, maps: Tensor, fake: Tensor, real: Tensor) -> tuple[dict[str, Tensor], Tensor | None]:
-        """Generator terms of painted frames against the real ones, and the image discriminator's objective if judged.
+    def _optimisers(self, painter: nn.Module) -> Optimisers:
+        o = self.recipe.optimiser
+        judges = {name: network for name, network in self.modules.items() if name.endswith("judge")}
+        return Optimisers(
+            {"painter": painter, **judges}, rate=self.stage.rate, betas=o.betas, fused=o.fused, patience=o.patience
+        )
 
-        `fake` may hold several paintings of the same N frames, one after the other: (copies N, 3, H, W).
-        """
-        w, copies = self.weights, len(fake) // len(real)
-        maps_fake, wanted = maps.repeat(copies, 1, 1, 1), real.repeat(copies, 1, 1, 1)
-        terms = {"pixel": w.pixel * (fake - wanted).abs().mean()}
-        if w.gradient > 0:
-            terms["gradient"] = w.gradient * losses.gradient_loss(fake, wanted)
-        if self.perceptual is not None:
-            terms["perceptual"] = w.perceptual * self.perceptual(fake, wanted)
-        if not self.stage.judged:
-            return terms, None
-        # norms are per frame, so real and fake may share a pass
-        seen = self.judge(torch.cat((image_input(maps_fake, fake.detach()), image_input(maps, real))))
-        seen_fake = [[layer[: len(fake)] for layer in scale] for scale in seen]
-        seen_real = [[layer[len(fake) :] for layer in scale] for scale in seen]
-        objective = 0.5 * (self.form.fake(seen_fake) + self.form.real(seen_real))
-        judged = self.judge(image_input(maps_fake, fake))
-        matched = [[layer.repeat(copies, 1, 1, 1) for layer in scale] for scale in seen_real]
-        terms["gan"] = w.gan * self.form.painter(judged)
-        terms["feature"] = w.feature_matching * losses.feature_matching(judged, matched)
-        return terms, objective
+    optimisers: Optimisers
 
     def state(self) -> dict[str, Any]:
         """Networks, averages, optimisers."""
         return {
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
             "averages": {name: average.state() for name, average in self.averages.items()},
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "optimisers": self.optimisers.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -167,17 +111,16 @@ class _Painting:
             module.load_state_dict(state["modules"][name])
         for name, average in self.averages.items():
             average.load_state(state["averages"][name])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+        self.optimisers.load_state(state["optimisers"])
 
     def publish(self, path: Path, frames_seen: int) -> None:
         """The averaged networks, as `v2v convert --model` loads them."""
-        arch = "vid2vid" if "generator" in self.averages else "pix2pixHD"
+        arch = "pix2pixHD" if list(self.published) == ["image_generator"] else self.recipe.model.arch
         info = ModelInfo.of_training(self.recipe.name, arch, self.spec, self.stage.size, self.recipe, frames_seen)
-        save_model(path, info, {name: average.network for name, average in self.averages.items()})
+        save_model(path, info, self.published)
 
     def picture(self) -> NDArray[np.uint8] | None:
-        """The last batch: one row hallucinated (of a video), one painted, one real."""
+        """The last batch: one row hallucinated (where that is another thing), one painted, one real."""
         if not self.shown:
             return None
         rows = [np.hstack([_bytes(image) for image in row]) for row in self.shown]
@@ -186,6 +129,11 @@ class _Painting:
     def samples(self) -> list[Row]:
         """The last batch, of videos the whole first clip; none before the first step."""
         return sample_rows(self.spec, **self.last) if self.last else []
+
+    def _counted(self, values: Scalars, frames: int) -> Scalars:
+        """What is logged of a draw, besides its terms."""
+        skipped = {"skipped": float(self.optimisers.skipped)} if self.optimisers.skipped else {}
+        return values | skipped | {"frames": float(frames)}
 
 
 class ImageTask(_Painting):
@@ -202,165 +150,197 @@ class ImageTask(_Painting):
     ) -> None:
         """Start anew, or from the image generator in the checkpoint `start`."""
         super().__init__(recipe, stage, sampler, spec, device)
-        self.network = ImageGenerator(image_generator_config(recipe, spec)).to(device)
+        self.network = ImageGenerator(networks.image_generator_config(recipe, spec))
         if start is not None:
-            start_from(self.network, start, "image_generator")
-        self.modules["image_generator"] = self.network
-        self.averages["image_generator"] = Average(self.network, recipe.ema)
-        self._optimise("image_generator", self.network)
-        self._optimise("judge", self.judge)
+            networks.start_from(self.network, start, "image_generator")
+        self._train("image_generator", self.network)
+        self.judge = self._judge("judge", image_channels(spec.channels))
+        self.optimisers = self._optimisers(self.network)
 
     def step(self, draw: int, rate: float) -> Scalars:
         """One batch of frames."""
         batch = self.sampler.clips_batch(draw, self.spec, self.device)
         maps, real = batch.maps_BTCHW.flatten(0, 1), batch.images_BT3HW.flatten(0, 1)
-        fake = self.network(maps)
-        terms, objective = self._judged(maps, fake, real)
-        objectives = {"image_generator": torch.stack(list(terms.values())).sum()}
-        if objective is not None:
-            objectives["judge"] = objective
-        self._take_step(objectives, rate)
-        self.averages["image_generator"].update(self.network)
+        with self.precision.networks():
+            fake = self.precision.forgetful(self.network)(self.precision.laid_out(maps)).float()
+        judged = {}
+        if self.stage.judged:
+            judged["judge"] = objectives.image_terms(self.judge, maps, [fake], real, self.weights, self.perceptual)
+            terms = judged["judge"].terms
+        else:
+            terms = objectives.picture_terms([fake], real, self.weights, self.perceptual)
+        painter = objectives.total(terms)
+        moved = {"painter": painter} | {name: each.objective for name, each in judged.items()}
+        values: Scalars = {}
+        if self.optimisers.step(moved, rate):
+            self.averages["image_generator"].update(self.network)
+            values = scalars(painter, terms, judged, None)
         self.shown = [fake.detach(), real]
         self.last = {"maps_NCHW": maps, "painted_N3HW": fake.detach(), "real_N3HW": real}
-        return {
-            **{name: term.item() for name, term in terms.items()},
-            **({} if objective is None else {"judge": objective.item()}),
-            "frames": float(len(real)),
-        }
+        return self._counted(values, len(real))
 
 
 class VideoTask(_Painting):
-    """The video generator: everything above, and flow, warp and temporal GAN terms, on clips."""
+    """A painter of videos: everything above, and flow, warp and temporal GAN terms, on clips."""
 
     def __init__(
-        self, recipe: Recipe, stage: StageRecipe, sampler: Sampler, spec: MapSpec, device: torch.device, start: Path
+        self,
+        recipe: Recipe,
+        stage: StageRecipe,
+        sampler: Sampler,
+        spec: MapSpec,
+        device: torch.device,
+        start: Path | None,
+        world: World | None = None,
     ) -> None:
-        """Start from the checkpoint `start`: its video generator if it has one, else its image generator."""
+        """Start from the checkpoint `start`: its video painter if it has one, else its image generator; or anew."""
         super().__init__(recipe, stage, sampler, spec, device)
-        self.first = first = ImageGenerator(image_generator_config(recipe, spec)).to(device).requires_grad_(False)
-        start_from(first, start, "image_generator")
-        self.network = Vid2VidGenerator(generator_config(recipe, spec)).to(device)
-        if "generator" in read_info(start).parts:
-            start_from(self.network, start, "generator")
+        self.world = world or World()
+        parts = () if start is None else read_info(start).parts
+        self.first: ImageGenerator | None = None
+        self.network: Vid2VidGenerator | Covst
+        if recipe.model.arch == "covst":
+            self.network = Covst(networks.covst_config(recipe, spec))
+            if start is not None:
+                networks.start_from_stylisation(self.network, start)
+            self._train("covst", self.network)
+            self.first = self.network.image_generator
         else:
-            start_from_image_generator(self.network, first)
-        self.temporal_judge = discriminator(recipe.discriminator, 3 * K + 2 * (K - 1)).to(device)
-        self.modules |= {"generator": self.network, "temporal_judge": self.temporal_judge}
-        self.averages = {"generator": Average(self.network, recipe.ema), "image_generator": Average(first, recipe.ema)}
-        self._optimise("generator", self.network)
-        self._optimise("judge", self.judge)
-        self._optimise("temporal_judge", self.temporal_judge)
-        self.generator_noise = torch.Generator(device="cpu")
+            self.network = self._vid2vid(start, parts)
+        if self.first is None and stage.start == "painted":
+            raise RecipeError(
+                f"stage {stage.name!r} starts clips from an image generator: put an image stage before it, or give "
+                '--start, or set stage.start to "real" or "blank"'
+            )
+        self.video_step = self._step()
+        self.optimisers = self.video_step.optimisers
+
+    def _vid2vid(self, start: Path | None, parts: Any) -> Vid2VidGenerator:
+        """The video generator, and the image generator that goes with it into the model, if there is one."""
+        network = Vid2VidGenerator(networks.generator_config(self.recipe, self.spec, self.recipe.scales_of(self.stage)))
+        if start is not None and "image_generator" in parts:
+            self.first = ImageGenerator(networks.image_generator_config(self.recipe, self.spec))
+            networks.start_from(self.first, start, "image_generator")
+            self.first.requires_grad_(False).to(self.device)
+            self.published["image_generator"] = self.first
+        if start is not None and "generator" in parts:
+            networks.start_from_coarser(network, start)
+        elif self.first is not None:
+            networks.start_from_image_generator(network, self.first)
+        self._train("generator", network)
+        return network
+
+    def _step(self) -> VideoStep:
+        stage, shape, size = self.stage, self.shape, self.stage.size
+        judges = Judges(
+            self._judge("judge", image_channels(self.spec.channels)),
+            [
+                self._judge(f"temporal{scale}_judge", temporal_channels(shape.temporal_frames))
+                for scale in range(shape.temporal_scales)
+            ],
+            self._judge("face_judge", image_channels(self.spec.channels), face=True) if shape.face else None,
+            min(size),
+        )
+        options = StepOptions(
+            chunk=stage.chunk,
+            backprop=stage.backprop,
+            noise=stage.noise,
+            judged=stage.judged,
+            paintings=self.recipe.losses.paintings,
+            spatial_scales=len(self.network.scales) if isinstance(self.network, Vid2VidGenerator) else 1,
+        )
+        return VideoStep(
+            painter=self.network,
+            judges=judges,
+            optimisers=self._optimisers(self.network),
+            weights=self.weights,
+            options=options,
+            sampling=TemporalSampling(shape.temporal_frames, shape.temporal_scales),
+            flow_between=flow_between,
+            perceptual=self.perceptual,
+            precision=self.precision,
+        )
 
     def step(self, draw: int, rate: float) -> Scalars:
-        """One batch of clips, one optimiser step per chunk."""
+        """One batch of clips, one step of the optimisers per chunk."""
+        plan = self.sampler.schedule.at(draw)
+        if isinstance(self.network, Vid2VidGenerator):
+            self.network.freeze_coarser(plan.finest_alone)
+        options = replace(self.video_step.options, chunk=plan.chunk, backprop=plan.backprop)
         batch = self.sampler.clips_batch(draw, self.spec, self.device)
-        self.generator_noise.manual_seed(draw)
-        with torch.no_grad():
-            painted = self.first(batch.maps_BTCHW[:, 0])
-        past = self.network.start(painted, batch.maps_BTCHW[:, 0])
         logged: list[Scalars] = []
         self.last = {}
-        for begin in range(1, self.stage.frames, self.stage.chunk):
-            scalars, past = self._chunk(
-                batch, slice(begin, min(begin + self.stage.chunk, self.stage.frames)), past, rate
-            )
-            logged.append(scalars)
-        # a short last chunk has no temporal terms: each term is averaged over the chunks that have it
-        values = {name: [each[name] for each in logged if name in each] for name in {**logged[0], **logged[-1]}}
+        state = self._begin(batch, draw)
+        for report, window in replace(self.video_step, options=options).walk(batch, state, rate):
+            if report.stepped:
+                self._average()
+                logged.append(report.scalars)
+            self._keep(report, batch, window)
+        # a first chunk may have no temporal terms yet: each term is averaged over the chunks that have it
+        names = dict.fromkeys(name for each in logged for name in each)
+        values = {name: [each[name] for each in logged if name in each] for name in names}
         mean = {name: sum(each) / len(each) for name, each in values.items()}
-        return mean | {"frames": float(batch.images_BT3HW.shape[0] * self.stage.frames)}
+        return self._counted(mean, batch.images_BT3HW.shape[0] * batch.images_BT3HW.shape[1])
 
-    def _chunk(self, batch: ClipBatch, window: slice, past: PastFrames, rate: float) -> tuple[Scalars, PastFrames]:
-        """Paint the frames of `window` after `past`, judge them, and step."""
-        maps, real = batch.maps_BTCHW[:, window], batch.images_BT3HW[:, window]
-        real_before = batch.images_BT3HW[:, window.start - 1 : window.stop - 1].flatten(0, 1)
-        teacher, confidence = batch.flow_BT2HW[:, window].flatten(0, 1), batch.confidence_BT1HW[:, window].flatten(0, 1)
-        before = past.images_BK3HW[-1]  # the real length of the past the temporal discriminator may look at is K - 1
+    def _begin(self, batch: ClipBatch, draw: int) -> ClipState:
+        """The past that clips start from, and the first frame to paint."""
+        maps, real = batch.maps_BTCHW, batch.images_BT3HW
+        match self.stage.start:
+            case "painted":
+                assert self.first is not None
+                with torch.no_grad(), self.precision.networks():
+                    before = self.first(self.precision.laid_out(maps[:, 0])).float()
+                    past: Any = self.network.start(before, maps[:, 0])
+                at = 1
+            case "real" | "blank" as start:
+                at = self.recipe.model.past
+                before = real[:, at - 1]
+                past = self._given(maps[:, :at], real[:, :at] if start == "real" else None)
+        noise: list[torch.Generator] = []
+        if self.stage.noise > 0:  # a clip's own, whichever process has it
+            offset = self.world.share(self.stage.batch).start
+            seeds = [(draw << 20) + offset + index for index in range(len(maps))]
+            noise = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
+        return ClipState(past, before, at, noise=noise)
 
-        outputs: list[StepOutput] = []
-        encoded, past = self.network.encode(maps, past)
-        for frame in encoded:
-            output, _ = self.network.step(frame, self._noisy(past))
-            past = past.after_frames([image.detach() for image in output.frames])  # never back-propagated through time
-            outputs.append(output)
+    def _given(self, maps_BKCHW: Tensor, images_BK3HW: Tensor | None) -> Any:
+        """A past of frames that are not painted, or of none."""
+        if isinstance(self.network, Covst):
+            image = None if images_BK3HW is None else images_BK3HW[:, -1]
+            with torch.no_grad(), self.precision.networks():
+                return self.network.start(image, maps_BKCHW[:, -1])
+        scales = len(self.network.scales)
+        if images_BK3HW is None:
+            return PastFrames.blank(maps_BKCHW, scales)
+        return PastFrames.starting(images_BK3HW, maps_BKCHW, scales)
 
-        frames, raw = _gathered(outputs, "frame"), _gathered(outputs, "hallucinated")
-        flow, real_flat, maps_flat = _gathered(outputs, "flow"), real.flatten(0, 1), maps.flatten(0, 1)
-        w = self.weights
-        # the hallucinated frame is judged beside the blended one, else warping excuses it from learning to draw
-        terms, objective = self._judged(maps_flat, torch.cat((frames, raw)), real_flat)
-        painted_before = frames_before(frames.unflatten(0, real.shape[:2]), before[:, -1]).flatten(0, 1)
-        terms["flow"] = w.flow * losses.flow_loss(flow, teacher, confidence)
-        terms["flow_warp"] = w.flow_warp * losses.flow_warp_loss(flow, real_flat, real_before, confidence)
-        terms["frame_warp"] = w.frame_warp * losses.frame_warp_loss(frames, painted_before, teacher, confidence)
-        objectives = {} if objective is None else {"judge": objective}
-        if self.stage.judged and real.shape[1] >= K:
-            terms |= self._judged_in_time(frames.unflatten(0, real.shape[:2]), batch, window, objectives)
-        objectives["generator"] = torch.stack(list(terms.values())).sum()
-        self._take_step(objectives, rate)
-        self.averages["generator"].update(self.network)
-        self.shown = [raw.detach(), frames.detach(), real_flat]
-        self._keep_for_samples(outputs, maps[0], real[0])
-        scalars = {name: term.item() for name, term in terms.items()}
-        scalars["mask"] = _gathered(outputs, "mask").mean().item()
-        return scalars | {name: objectives[name].item() for name in objectives if name != "generator"}, past
+    def _average(self) -> None:
+        for part, average in self.averages.items():
+            average.update(self.modules[part])
 
-    def _keep_for_samples(self, outputs: list[StepOutput], maps_TCHW: Tensor, real_T3HW: Tensor) -> None:
-        """Add a chunk of the first clip of the batch to what `samples` shows."""
-        chunk = {"maps_NCHW": maps_TCHW, "real_N3HW": real_T3HW}
-        for column, name in _COLUMNS.items():
-            chunk[column] = torch.cat([getattr(output, name)[:1].detach() for output in outputs])
+    def _keep(self, report: ChunkReport, batch: ClipBatch, window: slice) -> None:
+        """Show the whole chunk, and remember what it holds of the first clip."""
+        p, real = report.painting, batch.images_BT3HW[:, window]
+        rows = [each for each in (p.hallucinated, p.frame, real) if each is not None]
+        self.shown = [row.flatten(0, 1) for row in rows]
+        chunk = {"maps_NCHW": batch.maps_BTCHW[0, window], "real_N3HW": real[0]} | _columns(p)
         self.last = {name: torch.cat((self.last.get(name, each[:0]), each)) for name, each in chunk.items()}
 
-    def _judged_in_time(
-        self, frames_BT3HW: Tensor, batch: ClipBatch, window: slice, objectives: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """Temporal discriminator on every K consecutive frames of the chunk, with the teacher's flow between them."""
-        real, flow = batch.images_BT3HW[:, window], batch.flow_BT2HW[:, window]
-        starts = range(real.shape[1] - K + 1)
 
-        def windows(frames: Tensor) -> Tensor:
-            return torch.cat([temporal_input(frames[:, t : t + K], flow[:, t + 1 : t + K]) for t in starts])
-
-        seen_fake, seen_real = self.temporal_judge(windows(frames_BT3HW.detach())), self.temporal_judge(windows(real))
-        objectives["temporal_judge"] = 0.5 * (self.form.fake(seen_fake) + self.form.real(seen_real))
-        judged = self.temporal_judge(windows(frames_BT3HW))
-        return {
-            "temporal_gan": self.weights.temporal * self.form.painter(judged),
-            "temporal_feature": self.weights.temporal
-            * self.weights.feature_matching
-            * losses.feature_matching(judged, seen_real),
-        }
-
-    def _noisy(self, past: PastFrames) -> PastFrames:
-        """The past as the generator is shown it: its own frames are not perfect, and must not be trusted blindly."""
-        if self.stage.noise == 0:
-            return past
-        return replace(past, images_BK3HW=tuple(self._disturbed(images) for images in past.images_BK3HW))
-
-    def _disturbed(self, images_BK3HW: Tensor) -> Tensor:
-        """Images with noise for every pixel and for every whole frame."""
-        shape = images_BK3HW.shape
-        noise = torch.randn(shape, generator=self.generator_noise) + torch.randn(
-            (*shape[:3], 1, 1), generator=self.generator_noise
-        )
-        return (images_BK3HW + self.stage.noise * noise.to(self.device)).clamp(-1, 1)
-
-
-_COLUMNS = {
-    "painted_N3HW": "frame",
-    "hallucinated_N3HW": "hallucinated",
-    "flow_N2HW": "flow",
-    "mask_N1HW": "mask",
-}
-"""What of a step's output is shown, and as what `sample_rows` knows it."""
-
-
-def _gathered(outputs: list[StepOutput], name: str) -> Tensor:
-    """One field of T outputs of B sequences, as (B T, ...)."""
-    return torch.stack([getattr(output, name) for output in outputs], 1).flatten(0, 1)
+def _columns(painting: Painting) -> dict[str, Tensor]:
+    """What of the first clip's painting is shown, as `sample_rows` knows it; flow and mask at the frames' size."""
+    size = painting.frame.shape[-2:]
+    found = {
+        "painted_N3HW": painting.frame,
+        "hallucinated_N3HW": painting.hallucinated,
+        "flow_N2HW": painting.flow,
+        "mask_N1HW": painting.mask,
+    }
+    return {
+        name: each[0] if each.shape[-2:] == size else F.interpolate(each[0], size)
+        for name, each in found.items()
+        if each is not None
+    }
 
 
 def _bytes(image_3HW: Tensor) -> NDArray[np.uint8]:

@@ -78,7 +78,7 @@ class VggPerceptual:
             fake = part(fake)
             with torch.no_grad():
                 real = part(real)
-            terms.append(weight * F.l1_loss(fake, _as_many(real, fake)))
+            terms.append(weight * F.l1_loss(fake.float(), _as_many(real, fake).float()))
         return torch.stack(terms).sum()
 
     def _prepared(self, images: Tensor) -> Tensor:
@@ -106,7 +106,10 @@ class SegmenterPerceptual:
         with torch.no_grad():
             wanted = self.network.features(real)[: self.levels]
         found = self.network.features(fake)[: self.levels]
-        terms = [F.l1_loss(a, _as_many(b, a)) / (b.mean() + 1e-3) for a, b in zip(found, wanted, strict=True)]
+        terms = [
+            F.l1_loss(a.float(), _as_many(b, a).float()) / (b.float().mean() + 1e-3)
+            for a, b in zip(found, wanted, strict=True)
+        ]
         return torch.stack(terms).mean()
 
 
