@@ -12,7 +12,7 @@ Peculiar:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -59,7 +59,9 @@ class Precision:
 
     def networks(self) -> AbstractContextManager[Any]:
         """Where networks run; what they give may be of half the precision."""
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.kind == "bf16")
+        if self.kind == "fp32":
+            return nullcontext()  # autocast knows no meta device, where memory is estimated
+        return torch.autocast(self.device, torch.bfloat16)
 
     def judging(self, network: nn.Module) -> Callable[[Tensor], Activations]:
         """A discriminator that runs here and gives float32."""
