@@ -146,8 +146,12 @@ class _Addition:
     last: bool = True
 
 
-def stored_maps(path: Path) -> Iterator[RawMap]:
+def stored_maps(path: Path, start: Fraction | None = None) -> Iterator[RawMap]:
     """Maps of a map file, one at a time, exactly as they were written.
+
+    Args:
+        path: the file.
+        start: leave out the maps before this time, in seconds, without decoding them; None reads all.
 
     Raises:
         InputError: The file cannot be opened or has no maps.
@@ -163,6 +167,8 @@ def stored_maps(path: Path) -> Iterator[RawMap]:
         for stream in streams:
             stream.thread_type = "SLICE"  # frame threads would hand frames out later than their additions
         try:
+            if start is not None:  # every map is a key frame; a stamp may lie later than its exact time, never before
+                container.seek(max(0, round(start / _MILLISECOND)), stream=streams[0])
             for packet in container.demux(streams):
                 position = positions[packet.stream_index]
                 if packet.size:
@@ -172,7 +178,8 @@ def stored_maps(path: Path) -> Iterator[RawMap]:
                     array, addition = _pixels(frame), additions[position].popleft()
                     if addition.checksum not in (None, _checksum(array)):
                         raise DamagedInput(f"{path} is damaged at frame {index}: checksum; make the maps anew")
-                    queues[position].append((array, addition))
+                    if start is None or addition.pts >= start:
+                        queues[position].append((array, addition))
                 while all(queues):
                     (array, addition), *rest = [queue.popleft() for queue in queues]
                     instances = rest[0][0].astype(np.int32) if rest else None

@@ -1,28 +1,37 @@
-"""Batches out of clips: which frames, which crop, which augmentation; all of it a function of (seed, stage, draw).
+"""Batches out of clips: prepared ahead, split among processes, and brought to the device.
 
-Peculiar: no iterator state. The n-th batch of a stage is drawn with a generator seeded by n, so a resumed run sees
-exactly the batches that the uninterrupted one would have seen.
+Peculiar: no iterator state. What a batch holds is a function of (seed, stage, draw), see `v2vcli.train.drawing`; so a
+resumed run sees exactly the batches that the uninterrupted one would have seen, and so does a run with more workers.
+What needs a network (RAFT's flow) is done here, on the device; everything else may have been done by a worker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Self
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from v2vcli.errors import RecipeError
+from v2vcli.errors import RecipeError, SchemaMismatch
 from v2vcli.maps.conditioning import map_tensor
 from v2vcli.maps.schema import LabelSchema
-from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.train.clips import Clip
-from v2vcli.train.cropping import CropPlan
+from v2vcli.maps.spec import MapSpec
+from v2vcli.train.distributed import World
+from v2vcli.train.drawing import Drawer, FlowMaker, LabelledSample, Sample, Uncut, cut_flow, recoloured, with_flow
+from v2vcli.train.footage import Footage
+from v2vcli.train.prefetch import Prefetcher
 from v2vcli.train.recipe import DataRecipe, StageRecipe
 from v2vcli.train.stage_schedule import Shot, StageSchedule, windows_per_epoch
+
+__all__ = ["ClipBatch", "LabelledBatch", "Sampler", "as_tensor", "recoloured", "shots"]
+
+AHEAD = 2
+"""Clips that are prepared ahead for each worker, on top of the batch in hand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,117 +56,194 @@ class LabelledBatch:
     schemas: list[LabelSchema]
 
 
+def shots(clips: Sequence[Footage]) -> list[Shot]:
+    """What windows are drawn from, for `windows_per_epoch`."""
+    return [Shot(clip.source, int(frames)) for clip in clips for frames in clip.stretches]
+
+
 class Sampler:
-    """Draws batches for one stage.
+    """Draws batches for one stage. A context manager: leaving it ends the workers.
 
     Attributes:
+        clips: all footage; what is too short for the stage is never drawn.
         schedule: the stage laid out for these clips: how many draws there are, and what holds for each.
     """
 
     def __init__(
-        self, clips: Sequence[Clip], data: DataRecipe, stage: StageRecipe, seed: tuple[int, int], *, past: int = 2
+        self,
+        clips: Sequence[Footage],
+        data: DataRecipe,
+        stage: StageRecipe,
+        seed: tuple[int, int],
+        *,
+        past: int = 2,
+        world: World = World(),  # noqa: B008 - frozen
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Keep the clips long enough for the stage; `seed` is (recipe seed, stage number), `past` the model's."""
-        self.clips = [clip for clip in clips if len(clip) >= stage.frames and (clip.consecutive or stage.frames == 1)]
-        if not self.clips:
-            raise RecipeError(f"stage {stage.name!r} reads {stage.frames} frames at a time; no clip is that long")
-        places = np.array([(len(clip) - stage.frames + 1) * clip.weight for clip in self.clips], np.float64)
-        self._odds = places / places.sum()
+        """Check that the stage can be drawn from the clips.
+
+        Args:
+            clips: all footage.
+            data: the recipe's data table.
+            stage: the recipe's stage.
+            seed: (recipe's seed, number of the stage).
+            past: painted frames that the model looks at.
+            world: which share of every batch this process takes.
+            report: told of files that are left out.
+
+        Raises:
+            RecipeError: no clip is long enough, or the batch cannot be shared evenly.
+        """
+        self.clips = list(clips)
         self._data, self._stage, self._seed = data, stage, seed
-        shots = [Shot(clip.source, len(clip)) for clip in self.clips]
-        windows = windows_per_epoch(stage, self.clips[0].spec.kind, shots)
-        self.schedule = StageSchedule(stage, past=past, windows=windows, longest=max(map(len, self.clips)))
+        self._report = report
+        self._places = range(stage.batch)[world.share(stage.batch)]
+        self._clips_ahead: Prefetcher[tuple[int, int, int], Sample] | None = None
+        self._labelled_ahead: Prefetcher[tuple[int, int], LabelledSample] | None = None
+        self._left_out: set[str] = set()
+        self._spec: MapSpec | None = None
+        self._network: FlowMaker | None = None
+        longest = self._require_long_enough()
+        windows = windows_per_epoch(stage, self.clips[0].spec.kind, shots(self.clips))
+        self.schedule = StageSchedule(stage, past=past, windows=windows, longest=longest)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers; safe to call twice."""
+        for ahead in (self._clips_ahead, self._labelled_ahead):
+            if ahead is not None:
+                ahead.close()
 
     def clips_batch(self, draw: int, spec: MapSpec, device: torch.device) -> ClipBatch:
-        """The `draw`-th batch of clips."""
-        rng = np.random.default_rng((*self._seed, draw))
-        parts = [self._clip(rng, spec, device) for _ in range(self._stage.batch)]
-        return ClipBatch(*(torch.stack(tensors) for tensors in zip(*parts, strict=True)))
+        """The `draw`-th batch of clips: this process's share of it.
 
-    def _window(self, rng: np.random.Generator) -> tuple[Clip, slice]:
-        clip = self.clips[rng.choice(len(self.clips), p=self._odds)]
-        start = int(rng.integers(len(clip) - self._stage.frames + 1))
-        return clip, slice(start, start + self._stage.frames)
-
-    def _clip(self, rng: np.random.Generator, spec: MapSpec, device: torch.device) -> tuple[Tensor, ...]:
-        clip, window = self._window(rng)
-        width, height = self._stage.size
-        top = int(rng.integers(clip.images.shape[1] - height + 1))
-        left = int(rng.integers(clip.images.shape[2] - width + 1))
-        whole = (clip.images.shape[2], clip.images.shape[1])
-        plan = CropPlan(whole, (left, top), (width, height), self._data.flip and bool(rng.random() < 0.5))
-        images = plan.cut(clip.images[window])
-        maps = [MapFrame(spec, each) for each in _remapped(plan.cut(clip.maps[window]), clip, spec)]
-        frames = len(maps)
-        if clip.flow is None or clip.confidence is None:
-            flow = np.zeros((frames, height, width, 2), np.float32)
-            confidence = np.zeros((frames, height, width), np.float32)
-        else:
-            flow = plan.cut_flow(clip.flow[window]).astype(np.float32)
-            confidence = plan.cut(clip.confidence[window]).astype(np.float32)
-        return (
-            as_tensor(images, device),
-            map_tensor(maps, device),
-            torch.from_numpy(flow).permute(0, 3, 1, 2).to(device),
-            torch.from_numpy(confidence)[:, None].to(device),
+        Raises:
+            SchemaMismatch: a source's labels do not fit the model's, or have ids that their schema does not know.
+            RecipeError: more files cannot be read than the recipe allows.
+            BrokenProcessPool: a worker died.
+        """
+        drawer = Drawer(self.clips, self._data, self._stage, self._seed, spec)
+        if self._clips_ahead is None or self._spec != spec:
+            self.close()
+            self._require_schemas(spec)
+            self._spec, self._clips_ahead = spec, Prefetcher(partial(_clip, drawer), self._workers)
+        keys = [(draw, place, self._frames(draw)) for place in self._places]
+        coming = ((later, place, self._frames(later)) for later in self._later(draw) for place in self._places)
+        samples = self._clips_ahead.get(keys, coming)
+        self._tell(line for sample in samples for line in sample.left_out)
+        flows = [self._flow(sample, drawer, device) for sample in samples]
+        return ClipBatch(
+            torch.stack([as_tensor(sample.images, device) for sample in samples]),
+            torch.stack([map_tensor(sample.maps, device) for sample in samples]),
+            torch.stack([_on(flow, device).permute(0, 3, 1, 2) for flow, _ in flows]),
+            torch.stack([_on(confidence, device)[:, None] for _, confidence in flows]),
         )
 
     def labelled_batch(self, draw: int, device: torch.device) -> LabelledBatch:
         """The `draw`-th batch of single labelled pictures, scaled, cropped, mirrored and recoloured at random."""
-        rng = np.random.default_rng((*self._seed, draw))
-        images, ids, schemas = [], [], []
-        for _ in range(self._stage.batch):
-            clip, window = self._window(rng)
-            image, label = self._labelled(rng, clip.images[window.start], clip.maps[window.start])
-            images.append(as_tensor(image[None], device)[0])
-            ids.append(torch.from_numpy(label.astype(np.int64)))
-            if clip.spec.schema is None:
-                raise RecipeError(f"{clip.name}: a segmenter is trained on labels, this source has {clip.spec.kind}")
-            schemas.append(clip.spec.schema)
-        return LabelledBatch(torch.stack(images), torch.stack(ids).to(device), schemas)
-
-    def _labelled(
-        self, rng: np.random.Generator, image: NDArray[np.uint8], label: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        width, height = self._stage.size
-        scale = float(np.exp(rng.uniform(*np.log(self._data.scale))))
-        scale = max(scale, width / image.shape[1], height / image.shape[0])
-        # scale only the crop: its window in the unscaled picture is (width, height) / scale
-        wide = min(image.shape[1], round(width / scale))
-        high = min(image.shape[0], round(height / scale))
-        left, top = int(rng.integers(image.shape[1] - wide + 1)), int(rng.integers(image.shape[0] - high + 1))
-        image, label = image[top : top + high, left : left + wide], label[top : top + high, left : left + wide]
-        shrink = cv2.INTER_AREA if wide > width else cv2.INTER_LINEAR
-        image = np.asarray(cv2.resize(image, (width, height), interpolation=shrink), np.uint8)
-        label = np.asarray(
-            cv2.resize(label, (width // 2, height // 2), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8
+        if self._labelled_ahead is None:
+            drawer = Drawer(self.clips, self._data, self._stage, self._seed, None)
+            self._labelled_ahead = Prefetcher(partial(_labelled, drawer), self._workers)
+        keys = [(draw, place) for place in self._places]
+        coming = ((later, place) for later in self._later(draw) for place in self._places)
+        samples = self._labelled_ahead.get(keys, coming)
+        self._tell(line for sample in samples for line in sample.left_out)
+        ids = np.stack([sample.ids for sample in samples])
+        return LabelledBatch(
+            as_tensor(np.stack([sample.image for sample in samples]), device),
+            torch.from_numpy(ids.astype(np.int64)).to(device),
+            [sample.schema for sample in samples],
         )
-        if self._data.flip and rng.random() < 0.5:
-            image, label = np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(label[:, ::-1])
-        return recoloured(image, rng, self._data.jitter), label
+
+    @property
+    def _workers(self) -> int:
+        """None where all clips lie in memory: sending them to workers would cost more than cutting them."""
+        return 0 if all(clip.resident for clip in self.clips) else self._data.workers
+
+    def _frames(self, draw: int) -> int:
+        return self.schedule.at(draw).frames
+
+    def _later(self, draw: int) -> range:
+        """Draws that are prepared while `draw` is trained on."""
+        if self._workers == 0:
+            return range(0)
+        draws = -(-AHEAD * self._workers // len(self._places))
+        return range(draw + 1, min(self.schedule.steps, draw + 1 + draws))
+
+    def _flow(
+        self, sample: Sample, drawer: Drawer, device: torch.device
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(T, H, W, 2) and (T, H, W); zero where a stage has no use for flow."""
+        if sample.flow is not None and sample.confidence is not None:
+            return sample.flow, sample.confidence
+        if sample.uncut is None:
+            shape = sample.images.shape[:3]
+            return np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
+        return self._found(sample.uncut, drawer, device)
+
+    def _found(
+        self, uncut: Uncut, drawer: Drawer, device: torch.device
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """By the network that the recipe names, on the device."""
+        if self._network is None:
+            from v2vcli.train.raft import raft_flow
+
+            self._network = raft_flow(self._data.teacher, device)
+        return cut_flow(with_flow(uncut.moment, self._network, drawer.flow_cache()), uncut.plan)
+
+    def _tell(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            if line not in self._left_out:
+                self._left_out.add(line)
+                self._report(f"left out: {line}")
+        if len(self._left_out) > self._data.max_bad_files:
+            raise RecipeError(
+                f"more than data.max_bad_files = {self._data.max_bad_files} files cannot be read; they are named above"
+            )
+
+    def _require_long_enough(self) -> int:
+        """Frames of the longest stretch."""
+        frames = self._stage.frames
+        longest = max(self.clips, key=lambda clip: int(clip.stretches.max(initial=0)), default=None)
+        length = 0 if longest is None else int(longest.stretches.max(initial=0))
+        if longest is None or length < frames:
+            most = "" if longest is None else f"; the longest, of {longest.name}, has {length}"
+            raise RecipeError(
+                f"stage {self._stage.name!r} reads {frames} frames at a time; no clip is that long{most}; "
+                "set stage.frames lower, or give longer clips"
+            )
+        return length
+
+    def _require_schemas(self, spec: MapSpec) -> None:
+        """Before the first step, not when the clip is drawn."""
+        for clip in self.clips:
+            if clip.spec.schema is None or spec.schema is None:
+                continue
+            try:
+                clip.spec.schema.remap_table(spec.schema)
+            except SchemaMismatch as error:
+                raise SchemaMismatch(f"{clip.name}: {error}") from None
+
+
+def _clip(drawer: Drawer, key: tuple[int, int, int]) -> Sample:
+    return drawer.clip(*key)
+
+
+def _labelled(drawer: Drawer, key: tuple[int, int]) -> LabelledSample:
+    return drawer.labelled(*key)
 
 
 def as_tensor(images: NDArray[np.generic], device: torch.device) -> Tensor:
     """(T, H, W, 3) uint8 -> (T, 3, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
+    return _on(images, device).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
 
 
-def recoloured(image: NDArray[np.uint8], rng: np.random.Generator, amount: float) -> NDArray[np.uint8]:
-    """Random gamma, gain, saturation and white balance; `amount` 0 leaves the picture as it is, 1 is strong."""
-    if amount == 0:
-        return image
-    x = image.astype(np.float32) / 255
-    x = x ** np.exp(rng.normal(0, 0.35 * amount))
-    grey = x.mean(-1, keepdims=True)
-    x = grey + (x - grey) * np.exp(rng.normal(0, 0.4 * amount))
-    x = x * np.exp(rng.normal(0, 0.1 * amount, 3)).astype(np.float32) * np.exp(rng.normal(0, 0.2 * amount))
-    return np.asarray(np.clip(x * 255, 0, 255), np.uint8)
-
-
-def _remapped(maps: NDArray[np.generic], clip: Clip, spec: MapSpec) -> NDArray[np.uint8]:
-    array = np.asarray(maps, np.uint8)
-    if spec.kind != "labels" or clip.spec.schema == spec.schema:
-        return array
-    if clip.spec.schema is None or spec.schema is None:
-        raise RecipeError(f"{clip.name}: label maps without a schema cannot be painted from")
-    return np.asarray(clip.spec.schema.remap_table(spec.schema)[array], np.uint8)
+def _on(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    """The array on a device; to a GPU without waiting for it."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -1,8 +1,11 @@
-"""Training clips in memory: frames, what they are painted from, and the flow between them.
+"""Where a recipe's clips come from: one small clip in memory, or footage that is read as it is drawn.
 
-Peculiar: everything is loaded once, at the size training needs, as bytes; a few thousand small frames fit any
-laptop and decoding never stands in the way of a step. Flow follows `v2vcli.models.warp`: from a frame to the one
-before it, so index 0 of a clip has none.
+`load_clips` makes the `Footage` of every source of a recipe. Single videos and folders of stills are loaded once, as
+bytes, at the size training needs: a few thousand small frames fit any laptop, and decoding never stands in the way of a
+step. Folders of videos, the reference's layout and procedural worlds are read as they are drawn, and may be of any
+length (`video_folder`, `layout`, `world_footage`).
+
+Peculiar: flow follows `v2vcli.models.warp`: from a frame to the one before it, so index 0 of a clip has none.
 """
 
 from __future__ import annotations
@@ -17,15 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from v2vcli.errors import RecipeError
+from v2vcli.errors import RecipeError, SchemaMismatch
 from v2vcli.maps.schema import SCHEMAS, LabelSchema
 from v2vcli.maps.spec import MapFrame, MapSpec
+from v2vcli.train.clip_sampling import ClipWindow
 from v2vcli.train.flow import teacher_flow
+from v2vcli.train.footage import Footage, MapMaker, Moment, Pictures, Size, loaded_size
+from v2vcli.train.layout import open_layout
 from v2vcli.train.recipe import DataRecipe, SourceRecipe
-
-Pictures = NDArray[np.uint8]
-MapMaker = Callable[[Sequence[Pictures], tuple[int, int]], list[MapFrame]]
-"""Frames and a (width, height) -> their maps: a `MapExtractor.extract`."""
+from v2vcli.train.video_folder import open_videos
+from v2vcli.train.world_footage import open_world_footage
 
 PICTURES = (".png", ".jpg", ".jpeg")
 BATCH = 8
@@ -34,18 +38,17 @@ BATCH = 8
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Consecutive frames (or stills) of one source.
+    """Consecutive frames (or stills) of one source, in memory. Follows `Footage`.
 
     Attributes:
         name: for messages.
         images: (T, H, W, 3) uint8 RGB.
         maps: (T, H, W) uint8 ids or edges, or (T, H, W, 3) uint8 control pictures.
         spec: what `maps` are.
-        flow: (T, H, W, 2) float16 pixels, or None for stills.
+        flow: (T, H, W, 2) float16 pixels between neighbours, or None.
         confidence: (T, H, W) bool, where the flow is to be believed, or None.
         consecutive: whether the frames follow one another; stills do not, and are never read as a clip.
         weight: how often it is drawn, relative to its length.
-        source: the kind of source it is of, a field of `SourceRecipe`; what an epoch is depends on it.
     """
 
     name: str
@@ -56,11 +59,34 @@ class Clip:
     confidence: NDArray[np.bool_] | None
     consecutive: bool = True
     weight: float = 1.0
-    source: str = "video"
 
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.images)
+
+    @property
+    def source(self) -> str:
+        """The kind of source."""
+        return "video" if self.consecutive else "stills"
+
+    @property
+    def resident(self) -> bool:
+        """Always: it is an array."""
+        return True
+
+    @property
+    def stretches(self) -> NDArray[np.int64]:
+        """One of all frames, or one for each still."""
+        return np.array([len(self)]) if self.consecutive else np.ones(len(self), np.int64)
+
+    def read(self, stretch: int, window: ClipWindow, rng: np.random.Generator) -> Moment:
+        """A window of it; flow only where its frames are neighbours."""
+        first = 0 if self.consecutive else stretch
+        chosen = [first + index for index in window.indices]
+        maps = [MapFrame(self.spec, each) for each in self.maps[chosen]]
+        if self.flow is None or self.confidence is None or window.step != 1:
+            return Moment(self.images[chosen], maps)
+        return Moment(self.images[chosen], maps, self.flow[chosen], self.confidence[chosen])
 
 
 def load_clips(
@@ -70,50 +96,75 @@ def load_clips(
     *,
     with_flow: bool,
     report: Callable[[str], None],
-) -> list[Clip]:
-    """Load every source of a recipe.
+    load_size: Size | None = None,
+) -> list[Footage]:
+    """The footage of every source of a recipe.
 
     Args:
         data: the recipe's data table.
-        spec: what the model is painted from; label sources keep their own schema (see `Clip.spec`).
+        spec: what the model is painted from; label sources keep their own schema (see `Footage.spec`).
         makers: the map maker of a given name, e.g. ``"segmenter:street-segmenter"`` or ``"edges"``.
-        with_flow: compute the teacher flow of consecutive frames.
-        report: told one line per source.
+        with_flow: compute the teacher flow of clips in memory.
+        report: told one line per source, and of every file that is left out.
+        load_size: (width, height) in place of the recipe's, see `Recipe.load_size_of`.
 
     Raises:
-        RecipeError: a source that is not there, or whose labels do not match its frames.
+        RecipeError: a source that is not there, has nothing in it, or whose maps do not match its frames.
+        SchemaMismatch: labels outside the schema that the source names.
     """
-    clips: list[Clip] = []
+    if load_size is not None:
+        data = data.model_copy(update={"load_size": load_size})
+    clips: list[Footage] = []
     for source in data.source:
-        found = _load_source(data, source, spec, makers, with_flow)
-        report(f"{found[0].name}: {sum(map(len, found))} frames in {len(found)} clip(s)")
+        found = _load_source(data, source, spec, makers, with_flow, report)
+        frames = sum(int(footage.stretches.sum()) for footage in found)
+        report(f"{_name(source)}: {frames} frames in {sum(len(each.stretches) for each in found)} clip(s)")
         clips += found
     return clips
 
 
+def _name(source: SourceRecipe) -> str:
+    return source.video or source.stills or source.videos or source.layout or f"world {source.world}"
+
+
 def _load_source(
-    data: DataRecipe, source: SourceRecipe, spec: MapSpec, makers: Callable[[str], MapMaker], with_flow: bool
-) -> list[Clip]:
-    root, size = Path(data.root).expanduser(), data.load_size
+    data: DataRecipe,
+    source: SourceRecipe,
+    spec: MapSpec,
+    makers: Callable[[str], MapMaker],
+    with_flow: bool,
+    report: Callable[[str], None],
+) -> Sequence[Footage]:
     if source.world is not None:
-        return [_world_clip(source, seed, size, spec, makers, with_flow) for seed in range(*source.seeds)]
-    if source.stills is not None:
-        name, pictures = source.stills, _stills(root / source.stills)
-    elif source.video is not None:
-        name, pictures = source.video, _frames(root / source.video)
-    else:
-        raise RecipeError("a source is one of video, stills, world")
-    images, made = _scaled_and_mapped(pictures, size, _maker_for(name, source, spec, makers))
+        return [open_world_footage(data, source, spec, makers)]
+    if source.videos is not None:
+        return open_videos(data, source, spec, makers, report)
+    if source.layout is not None:
+        return open_layout(data, source, spec, makers, report)
+    return [_load_clip(data, source, spec, makers, with_flow)]
+
+
+def _load_clip(
+    data: DataRecipe, source: SourceRecipe, spec: MapSpec, makers: Callable[[str], MapMaker], with_flow: bool
+) -> Clip:
+    """A single video, or a folder of stills."""
+    root, name = Path(data.root).expanduser(), _name(source)
+    pictures = _stills(root / name) if source.stills is not None else _frames(root / name)
+    images, made = _scaled_and_mapped(name, pictures, data, _maker_for(name, source, spec, makers))
+    size = (images.shape[2], images.shape[1])
     if made:
         maps, own = np.stack([each.array for each in made]), made[0].spec
+    elif spec.kind == "rgb":
+        maps, own = _scaled_and_mapped(name, _frames(root / (source.control or "")), data, None)[0], spec
     else:
-        maps, own = _stored_maps(root, source, size, spec)
+        maps, own = _stored_labels(root / (source.labels or ""), size, source)
     if len(maps) != len(images):
         raise RecipeError(f"{name}: {len(images)} frames but {len(maps)} maps in {source.labels or source.control}")
     kept = max(1, round(len(images) * (1 - source.hold_out)))
     images, maps = images[:kept], maps[:kept]
-    flow, confidence = teacher_flow(images) if with_flow and source.video is not None else (None, None)
-    return [Clip(name, images, maps, own, flow, confidence, source.video is not None, source.weight)]
+    known = with_flow and source.video is not None and data.teacher in ("exact", "dis") and data.stride == 1
+    flow, confidence = teacher_flow(images) if known else (None, None)
+    return Clip(name, images, maps, own, flow, confidence, source.video is not None, source.weight)
 
 
 def _maker_for(name: str, source: SourceRecipe, spec: MapSpec, makers: Callable[[str], MapMaker]) -> MapMaker | None:
@@ -128,63 +179,45 @@ def _maker_for(name: str, source: SourceRecipe, spec: MapSpec, makers: Callable[
 
 
 def _scaled_and_mapped(
-    pictures: Iterable[Pictures], size: tuple[int, int], maker: MapMaker | None
+    name: str, pictures: Iterable[Pictures], data: DataRecipe, maker: MapMaker | None
 ) -> tuple[Pictures, list[MapFrame]]:
     """Frames at training size, and their maps made from the frames as they are, as `convert` makes them."""
     images: list[Pictures] = []
     made: list[MapFrame] = []
     for batch in _batched(pictures, BATCH):
+        sizes = {loaded_size((each.shape[1], each.shape[0]), data.load_size, data.fit) for each in batch}
+        size = sizes.pop()
+        if sizes or (images and images[0].shape[1::-1] != size):
+            raise RecipeError(f'{name}: its pictures have several shapes; set data.fit = "stretch"')
         images += [_scaled(picture, size) for picture in batch]
         if maker is not None:
             made += maker(batch, size)
     if not images:
-        raise RecipeError("a data.source holds no frames")
+        raise RecipeError(f"{name}: there are no frames in it; check the path")
     return np.stack(images), made
 
 
-def _stored_maps(root: Path, source: SourceRecipe, size: tuple[int, int], spec: MapSpec) -> tuple[Pictures, MapSpec]:
-    """A control video's frames, or a folder's labels with the schema that the source names."""
-    if spec.kind == "rgb":
-        return _scaled_and_mapped(_frames(root / (source.control or "")), size, None)[0], spec
-    return _stored_labels(root / (source.labels or ""), size), MapSpec("labels", schema=_schema(source.schema_name))
-
-
-def _stored_labels(folder: Path, size: tuple[int, int]) -> Pictures:
+def _stored_labels(folder: Path, size: Size, source: SourceRecipe) -> tuple[Pictures, MapSpec]:
+    """A folder's labels, with the schema that the source names."""
+    schema = _schema(source.schema_name)
     files = sorted(file for file in _listing(folder) if file.suffix.lower() == ".png")
-    ids = (np.asarray(Image.open(file)) for file in files)
-    return np.stack([cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) for each in ids])
+    if not files:
+        raise RecipeError(f"{folder}: there are no label PNGs in it; check the path")
+    labels = []
+    for file in files:
+        ids = np.asarray(Image.open(file))
+        if ids.dtype != np.uint8 or ids.ndim != 2:
+            raise RecipeError(f"{file}: a label map holds one byte of id per pixel, this is {ids.dtype} {ids.shape}")
+        if unknown := schema.unknown_ids(ids):
+            raise SchemaMismatch(f"{file}: has ids {unknown} that schema '{schema.name}' does not know; check schema")
+        labels.append(np.asarray(cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST), np.uint8))
+    return np.stack(labels), MapSpec("labels", schema=schema)
 
 
 def _schema(name: str | None) -> LabelSchema:
     if name is None or name not in SCHEMAS:
         raise RecipeError(f"data.source.schema is {name!r}; known: {', '.join(SCHEMAS)}")
     return SCHEMAS[name]
-
-
-def _world_clip(
-    source: SourceRecipe,
-    seed: int,
-    size: tuple[int, int],
-    spec: MapSpec,
-    makers: Callable[[str], MapMaker],
-    with_flow: bool,
-) -> Clip:
-    from v2vcli.worlds import open_world
-
-    world = open_world(source.world or "", seed=seed, width=size[0], height=size[1])
-    frames = [world.frame(index) for index in range(source.frames)]
-    images = np.stack([frame.image for frame in frames])
-    own = spec
-    if spec.kind == "labels":
-        maps = np.stack([frame.labels for frame in frames if frame.labels is not None])
-        own = MapSpec("labels", schema=SCHEMAS["cityscapes19"])
-    else:
-        maps = np.stack([made.array for made in makers(spec.kind)(list(images), size)])
-    flow = confidence = None
-    if with_flow:
-        flow = np.stack([frame.flow for frame in frames]).astype(np.float16)
-        confidence = np.stack([frame.valid for frame in frames])
-    return Clip(f"world:{source.world}:{seed}", images, maps, own, flow, confidence, weight=source.weight)
 
 
 def _frames(path: Path) -> Iterator[Pictures]:

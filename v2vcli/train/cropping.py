@@ -165,3 +165,37 @@ def _corner(scaled: tuple[int, int], window: tuple[int, int], rng: np.random.Gen
 def _multiples(size: tuple[int, int], of: int) -> tuple[int, int]:
     """Both sides rounded to multiples (half to even)."""
     return round(size[0] / of) * of, round(size[1] / of) * of
+
+
+def window_plan(
+    size: tuple[int, int],
+    window: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    factors: tuple[float, float] = (1.0, 1.0),
+    flip: bool = True,
+    near_the_top: bool = False,
+) -> CropPlan:
+    """Draw the plan of one clip whose window is given, so that clips of any shape make one batch.
+
+    Args:
+        size: (width, height) of its frames.
+        window: (width, height) to cut.
+        rng: asked for, in this order: the factor (`uniform`, where there is a choice), the window's left and top, and
+            mirroring (`random`, where it is allowed).
+        factors: least and most that frames are scaled by, evenly on a logarithmic scale; never so far down that they no
+            longer hold the window.
+        flip: see `SizeRule`.
+        near_the_top: place the window as the reference does, instead of anywhere.
+    """
+    factor = 1.0
+    if factors != (1.0, 1.0):
+        factor = float(np.exp(rng.uniform(*np.log(factors))))
+    factor = max(factor, window[0] / size[0], window[1] / size[1])
+    width, height = (max(least, round(side * factor)) for side, least in zip(size, window, strict=True))
+    if near_the_top:
+        corner = _corner((width, height), window, rng)
+    else:
+        top = int(rng.integers(height - window[1] + 1))
+        corner = (int(rng.integers(width - window[0] + 1)), top)
+    return CropPlan((width, height), corner, window, flip and bool(rng.random() < 0.5))

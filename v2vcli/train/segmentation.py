@@ -20,8 +20,10 @@ from v2vcli.maps.spec import MapSpec
 from v2vcli.models.checkpoint import ModelInfo, save_model
 from v2vcli.models.segmenter import Segmenter, SegmenterConfig
 from v2vcli.train.batches import LabelledBatch, Sampler
+from v2vcli.train.clip_sampling import ClipWindow
 from v2vcli.train.clips import Clip
 from v2vcli.train.distributed import average_gradients
+from v2vcli.train.footage import Footage
 from v2vcli.train.losses import grouped_cross_entropy
 from v2vcli.train.recipe import Recipe, StageRecipe
 from v2vcli.train.samples import Row, image_pictures
@@ -29,6 +31,8 @@ from v2vcli.train.task import Average, Scalars, start_from
 
 WEIGHT_DECAY = 0.02
 WEIGHT_LIMITS = (0.4, 2.5)
+COUNTED = 64
+"""Stretches of each footage that is not in memory, whose labels are counted to estimate how rare each is."""
 
 
 def fine_to_coarse(fine: LabelSchema, coarse: LabelSchema, device: torch.device) -> torch.Tensor:
@@ -37,12 +41,26 @@ def fine_to_coarse(fine: LabelSchema, coarse: LabelSchema, device: torch.device)
     return torch.from_numpy(table[: len(fine.classes)].astype(np.int64)).to(device)
 
 
-def rarity_weights(clips: Sequence[Clip]) -> dict[str, torch.Tensor]:
+def _label_counts(clip: Footage) -> NDArray[np.float64]:
+    """(256,) pixels of each id, of a clip in memory or estimated from some frames of other footage."""
+    if isinstance(clip, Clip):
+        return np.bincount(clip.maps.ravel(), minlength=256).astype(np.float64)
+    lengths = clip.stretches
+    chosen = np.unique(np.linspace(0, len(lengths) - 1, COUNTED).round().astype(np.int64))
+    found = np.zeros(256)
+    for stretch in chosen:
+        window = ClipWindow(int(lengths[stretch]) // 2, 1, 1)
+        made = clip.read(int(stretch), window, np.random.default_rng(0)).maps[0]
+        found += np.bincount(made.array.ravel(), minlength=256) * (lengths.sum() / len(chosen))
+    return found
+
+
+def rarity_weights(clips: Sequence[Footage]) -> dict[str, torch.Tensor]:
     """By schema name, (256,) weight of each id: rarer classes count more, by the root of how rare, within limits."""
     counts: dict[str, NDArray[np.float64]] = {}
     for clip in clips:
         name = clip.spec.label_schema.name
-        found = np.bincount(clip.maps.ravel(), minlength=256).astype(np.float64)
+        found = _label_counts(clip)
         counts[name] = counts.get(name, np.zeros(256)) + clip.weight * found
     weights = {}
     for name, found in counts.items():

@@ -1,6 +1,7 @@
 """From a recipe's stage to the task that trains it, with the clips that it draws from.
 
-Peculiar: clips are loaded once, by the first stage that is not done yet, and shared by all that follow.
+Peculiar: clips are loaded once for each size that they are loaded at, and shared by the stages that follow one another
+at that size.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from v2vcli.maps.extractors import MapExtractor
 from v2vcli.maps.schema import SCHEMAS
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.train.batches import Sampler
-from v2vcli.train.clips import Clip, MapMaker, Pictures, load_clips
+from v2vcli.train.clips import load_clips
 from v2vcli.train.distributed import World
+from v2vcli.train.footage import Footage, MapMaker, Pictures, Size
 from v2vcli.train.painting import ImageTask, VideoTask
 from v2vcli.train.recipe import Recipe, StageRecipe
 from v2vcli.train.segmentation import SegmentTask
@@ -34,7 +36,8 @@ class StageTasks:
         """Nothing is loaded yet; `report` will be told a line per source."""
         self.recipe, self.device, self.world, self.report = recipe, device, world, report
         self.spec = map_spec(recipe)
-        self._clips: list[Clip] | None = None
+        self._clips: tuple[Size, list[Footage]] | None = None
+        self._sampler: Sampler | None = None
 
     def of(self, number: int, stage: StageRecipe, start: Path | None) -> tuple[Task, StageSchedule]:
         """The task of stage `number`, from the checkpoint `start` or anew, and its draws.
@@ -43,7 +46,16 @@ class StageTasks:
             RecipeError: data missing, or not what the stage needs.
             ModelError: `start` does not fit.
         """
-        sampler = Sampler(self._loaded(), self.recipe.data, stage, (self.recipe.seed, number))
+        self.close()
+        self._sampler = sampler = Sampler(
+            self._loaded(self.recipe.load_size_of(stage)),
+            self.recipe.data,
+            stage,
+            (self.recipe.seed, number),
+            past=self.recipe.model.past,
+            world=self.world,
+            report=self.report,
+        )
         return self._task(stage, sampler, start), sampler.schedule
 
     def _task(self, stage: StageRecipe, sampler: Sampler, start: Path | None) -> Task:
@@ -56,11 +68,25 @@ class StageTasks:
                 assert start is not None  # `train` has seen to it
                 return VideoTask(self.recipe, stage, sampler, self.spec, self.device, start)
 
-    def _loaded(self) -> list[Clip]:
-        if self._clips is None:
-            with_flow = any(stage.kind == "video" for stage in self.recipe.stage)
-            self._clips = load_clips(self.recipe.data, self.spec, self._maker, with_flow=with_flow, report=self.report)
-        return self._clips
+    def close(self) -> None:
+        """End the processes that prepare clips; safe to call twice."""
+        if self._sampler is not None:
+            self._sampler.close()
+            self._sampler = None
+
+    def _loaded(self, load_size: Size) -> list[Footage]:
+        if self._clips is None or self._clips[0] != load_size:
+            self._clips = None  # both sizes at once would need twice the memory
+            clips = load_clips(
+                self.recipe.data,
+                self.spec,
+                self._maker,
+                with_flow=any(stage.kind == "video" for stage in self.recipe.stage),
+                report=self.report,
+                load_size=load_size,
+            )
+            self._clips = (load_size, clips)
+        return self._clips[1]
 
     def _maker(self, name: str) -> MapMaker:
         if name == "edges":
@@ -86,4 +112,4 @@ def map_spec(recipe: Recipe) -> MapSpec:
     name = recipe.model.schema_name or "cityscapes19"
     if name not in SCHEMAS:
         raise RecipeError(f"model.schema is {name!r}; known: {', '.join(SCHEMAS)}")
-    return MapSpec("labels", schema=SCHEMAS[name])
+    return MapSpec("labels", schema=SCHEMAS[name], instance_edges=recipe.model.instance_edges)
