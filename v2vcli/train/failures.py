@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +36,6 @@ class PeerLost(RunError):
 
 
 _NO_MEMORY = ("can't allocate memory", "DefaultCPUAllocator", "out of memory", "std::bad_alloc")
-_NO_WORKER = ("DataLoader worker", "A process in the process pool was terminated abruptly")
 _NO_PEER = (
     "Connection closed by peer",
     "Connection reset by peer",
@@ -68,7 +68,7 @@ def in_plain_words(where: str) -> Iterator[None]:
         text = str(error)
         if any(sign in text for sign in _NO_MEMORY):
             raise _out_of_memory(where, error) from error
-        if any(sign in text for sign in _NO_WORKER):
+        if isinstance(error, BrokenExecutor):
             raise RunError(
                 f"{where}: a process that prepares data died, often for want of memory; "
                 f"set data.workers lower; {GOES_ON}"

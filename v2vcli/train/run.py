@@ -188,14 +188,15 @@ class _Run:
         done = [self.folder.handed_on(number, stage) for number, stage in enumerate(self.recipe.stage)]
         left = [number for number, path in enumerate(done) if not path.exists()]
         wait_for_all()  # all have seen the same folder, before anybody writes to it
-        for number in left:
-            stage = self.recipe.stage[number]
-            mine = state if state is not None and state["stage"] == number else None
-            with in_plain_words(f"stage {stage.name}"):
-                self._stage(number, stage, done[number - 1] if number else start, mine)
-            if self.world.leads:
-                self.folder.finish(number, stage)
-            wait_for_all()  # for the model that the next stage starts from
+        with closing(self.tasks):
+            for number in left:
+                stage = self.recipe.stage[number]
+                mine = state if state is not None and state["stage"] == number else None
+                with in_plain_words(f"stage {stage.name}"):
+                    self._stage(number, stage, done[number - 1] if number else start, mine)
+                if self.world.leads:
+                    self.folder.finish(number, stage)
+                wait_for_all()  # for the model that the next stage starts from
         return self.folder.model
 
     def _stage(self, number: int, stage: StageRecipe, start: Path | None, state: dict[str, Any] | None) -> None:
@@ -217,7 +218,8 @@ class _Run:
                 with in_plain_words(where):
                     scalars = mean_scalars(task.step(draw, rate), summed=("frames",))
                 self.frames_seen += int(scalars.pop("frames"))
-                if not all(np.isfinite(value) for value in scalars.values()):
+                finite = all(np.isfinite(value) for value in scalars.values())
+                if not finite and "skipped" not in scalars:  # those who skip such steps also know when to give up
                     raise RecipeError(f"{where}: the loss is not finite; try a smaller stage.rate")
                 if self.watch is not None:
                     with saving(self.folder.path):
