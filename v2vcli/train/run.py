@@ -78,10 +78,10 @@ def train(
         RunError: memory is full, or another process of the run is lost.
         OutputError: the disk is full; what was saved before is whole.
     """
-    if recipe.stage[0].kind == "video" and start is None:
+    if start is None and recipe.needs_start:
         raise RecipeError(
-            f"stage {recipe.stage[0].name!r} starts from an image generator: "
-            "put an image stage before it, or give --start"
+            f"stage {recipe.stage[0].name!r} starts from an image generator: put an image stage before it, or give "
+            '--start, or set stage.0.start to "real" or "blank"'
         )
     if gpus > 1 and outer_world() is None:
         require_devices(torch.device(device), gpus)
