@@ -176,6 +176,12 @@ class Recipe(RecipeTable):
                 raise ValueError(f"{maps} maps are drawn from stored keypoints: each source needs to be a layout")
         return self
 
+    @property
+    def needs_start(self) -> bool:
+        """Whether the first stage paints from an image generator that no stage has trained; COVST has its own."""
+        first = self.stage[0]
+        return first.kind == "video" and first.start == "painted" and self.model.arch != "covst"
+
     def load_size_of(self, stage: StageRecipe) -> Size:
         """(width, height) that a stage's frames are scaled to."""
         return stage.load_size or self.data.load_size

@@ -65,8 +65,7 @@ class StageTasks:
             case "image":
                 return ImageTask(self.recipe, stage, sampler, self.spec, self.device, start)
             case "video":
-                assert start is not None  # `train` has seen to it
-                return VideoTask(self.recipe, stage, sampler, self.spec, self.device, start)
+                return VideoTask(self.recipe, stage, sampler, self.spec, self.device, start, self.world)
 
     def close(self) -> None:
         """End the processes that prepare clips; safe to call twice."""
