@@ -23,6 +23,7 @@ from v2vcli.maps.schema import LabelSchema
 from v2vcli.maps.spec import MapSpec
 from v2vcli.train.distributed import World
 from v2vcli.train.drawing import Drawer, FlowMaker, LabelledSample, Sample, Uncut, cut_flow, recoloured, with_flow
+from v2vcli.train.flow import teacher_flow
 from v2vcli.train.footage import Footage
 from v2vcli.train.prefetch import Prefetcher
 from v2vcli.train.recipe import DataRecipe, StageRecipe
@@ -190,11 +191,17 @@ class Sampler:
         self, uncut: Uncut, drawer: Drawer, device: torch.device
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """By the network that the recipe names, on the device."""
+        return cut_flow(with_flow(uncut.moment, self.flow_maker(device), drawer.flow_cache()), uncut.plan)
+
+    def flow_maker(self, device: torch.device) -> FlowMaker:
+        """What finds flow where none is known: the network that the recipe names, on the device, or DIS."""
+        if self._data.teacher not in ("raft_small", "raft_large"):
+            return teacher_flow
         if self._network is None:
             from v2vcli.train.raft import raft_flow
 
             self._network = raft_flow(self._data.teacher, device)
-        return cut_flow(with_flow(uncut.moment, self._network, drawer.flow_cache()), uncut.plan)
+        return self._network
 
     def _tell(self, lines: Iterable[str]) -> None:
         for line in lines:

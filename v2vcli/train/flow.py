@@ -6,6 +6,9 @@ Confidence follows the reference: a pixel's flow is believed where the squared d
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -13,6 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from v2vcli.maps.flow import CONFIDENCE_LIMIT
+
+Found = tuple[NDArray[np.floating[Any]], NDArray[np.generic]]
+"""Flow (T, H, W, 2) and confidence (T, H, W) of T frames."""
 
 
 def teacher_flow(images: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
@@ -42,12 +48,18 @@ def teacher_flow(images: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArra
     return flow, confidence
 
 
-def flow_between(current_N3HW: Tensor, previous_N3HW: Tensor) -> Tensor:
-    """The teacher's flow between frames of any distance in time: what temporal discriminators are shown of it.
+def between(maker: Callable[[NDArray[np.uint8]], Found]) -> Callable[[Tensor, Tensor], Tensor]:
+    """A teacher of clips, such as `teacher_flow`, as one of pairs of frames, any distance apart in time.
 
-    Shapes: (N, 3, H, W) in [-1, 1] twice -> (N, 2, H, W) pixels, on the device of the frames.
+    Returns:
+        Of frames and the frames before them, (N, 3, H, W) each in [-1, 1], the flow in pixels, (N, 2, H, W), on their
+        device: a `v2vcli.train.temporal.FlowTeacher`.
     """
-    pairs = torch.stack((previous_N3HW, current_N3HW), 1).permute(0, 1, 3, 4, 2)
-    images = ((pairs + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
-    flows = np.stack([teacher_flow(pair)[0][1] for pair in images]).astype(np.float32)
-    return torch.from_numpy(flows).permute(0, 3, 1, 2).to(current_N3HW.device)
+
+    def flow(current_N3HW: Tensor, previous_N3HW: Tensor) -> Tensor:
+        pairs = torch.stack((previous_N3HW, current_N3HW), 1).permute(0, 1, 3, 4, 2)
+        images = ((pairs + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
+        flows = np.stack([maker(pair)[0][1] for pair in images]).astype(np.float32)
+        return torch.from_numpy(flows).permute(0, 3, 1, 2).to(current_N3HW.device)
+
+    return flow

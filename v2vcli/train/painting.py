@@ -30,7 +30,7 @@ from v2vcli.models.image_generator import ImageGenerator
 from v2vcli.train import networks, objectives
 from v2vcli.train.batches import ClipBatch, Sampler
 from v2vcli.train.distributed import World
-from v2vcli.train.flow import flow_between
+from v2vcli.train.flow import between
 from v2vcli.train.losses import GAN_FORMS
 from v2vcli.train.objectives import Judge, LossWeights
 from v2vcli.train.optimisers import Optimisers
@@ -256,7 +256,8 @@ class VideoTask(_Painting):
             weights=self.weights,
             options=options,
             sampling=TemporalSampling(shape.temporal_frames, shape.temporal_scales),
-            flow_between=flow_between,
+            # looked for when it is needed: no network is loaded for one temporal judge
+            flow_between=between(lambda images: self.sampler.flow_maker(self.device)(images)),
             perceptual=self.perceptual,
             precision=self.precision,
         )
