@@ -20,6 +20,7 @@ from v2vcli.train.samples import (
     ROWS,
     WIDEST,
     Row,
+    flow_pictures,
     map_frames,
     map_pictures,
     sample_rows,
@@ -112,6 +113,15 @@ def test_speed_is_comparable_from_frame_to_frame() -> None:
     np.testing.assert_array_equal(rows[-1]["flow"][0, 0], [0, 0, 0])
     alone = flow_picture(np.array([[[0, 0], [3, 0]]], np.float32))
     np.testing.assert_array_equal(rows[-1]["flow"][0, -1], alone[0, 1])
+
+
+def test_single_wild_vectors_do_not_darken_the_rest() -> None:
+    flow = torch.full((1, 2, 20, 30), 1.0)
+    flow[:, :, :10] = 0
+    calm = flow_pictures(flow)[0]
+    flow[0, :, 15, 15] = 500.0
+    np.testing.assert_array_equal(flow_pictures(flow)[0], calm)
+    assert calm[15].max() >= 254 and not calm[:10].any()
 
 
 def test_a_strip_has_captions_and_evenly_chosen_rows(tmp_path: Path) -> None:

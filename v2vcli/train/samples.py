@@ -35,6 +35,8 @@ WIDEST = 512
 """Pixels: a picture of a strip is made no wider than that."""
 CAPTION = 16
 """Pixels above the pictures that say what they are."""
+FASTEST = 0.01
+"""Share of the pixels that flow pictures do not tell apart by speed."""
 RATE = Fraction(8)
 """Frames per second of sample videos: slow enough to see flicker for what it is."""
 
@@ -80,9 +82,14 @@ def image_pictures(images_N3HW: Tensor) -> list[Picture]:
 
 
 def flow_pictures(flow_N2HW: Tensor) -> list[Picture]:
-    """Flow in colours, see `maps.pictures.flow_picture`; full brightness is the fastest of all N frames."""
+    """Flow in colours, see `maps.pictures.flow_picture`; full brightness is the fastest `FASTEST` of all N frames."""
     n, _, height, width = flow_N2HW.shape
-    tall = flow_N2HW.detach().float().permute(0, 2, 3, 1).reshape(n * height, width, 2).cpu().numpy()
+    flow = flow_N2HW.detach().float().cpu()
+    speed = flow.norm(dim=1, keepdim=True)
+    fastest = float(np.quantile(speed.numpy(), 1 - FASTEST))
+    if fastest > 0:  # single wild pixels of a young network would leave all the rest black
+        flow = flow * (fastest / speed.clamp_min(fastest))
+    tall = flow.permute(0, 2, 3, 1).reshape(n * height, width, 2).contiguous().numpy()
     return list(flow_picture(tall).reshape(n, height, width, 3))
 
 
