@@ -181,7 +181,7 @@ def test_recorded_faces_are_found(golden_dir: Path) -> None:
     assert face_region(golden["i/real_A"], golden.hyper["fineSize"]) is not None
 
 
-def test_one_pass_for_real_and_fake_changes_no_number(golden_dir: Path) -> None:
+def test_one_pass_for_all_paintings_changes_no_number(golden_dir: Path) -> None:
     """Where norms are per frame: that is what a trainer saves by joining them."""
     golden = Golden(golden_dir / "losses_street.safetensors")
     network = rebuilt(golden.state("netD"), "frame", width=golden.hyper["ndf"], scales=golden.hyper["num_D"])

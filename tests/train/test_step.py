@@ -122,6 +122,26 @@ def test_checkpointing_changes_memory_and_no_number(covst: bool) -> None:
         assert torch.allclose(gradient, found[1][1][name], rtol=1e-4, atol=1e-7), name
 
 
+def test_one_pass_of_the_judges_changes_no_gradient() -> None:
+    """Neither the painter's nor theirs, though a way leads from what they pay to the painter."""
+    clip, found = _clip(), []
+    for joined in (True, False):
+        step = _step(StepOptions(chunk=3))
+        judges = Judges(
+            replace(step.judges.image, joined=joined), [replace(each, joined=joined) for each in step.judges.temporal]
+        )
+        step = replace(step, judges=judges)
+        step.chunk(clip, _begin(step, clip), 1e-3)
+        networks = step.optimisers.networks.items()
+        found.append({f"{name}.{key}": p.grad for name, network in networks for key, p in network.named_parameters()})
+    assert any(name.startswith("judge") for name in found[0])
+    for name, gradient in found[0].items():
+        other = found[1][name]
+        assert (gradient is None) == (other is None), name
+        if gradient is not None and other is not None:
+            assert torch.allclose(gradient, other, rtol=1e-3, atol=1e-6), name
+
+
 def test_layout_changes_no_number() -> None:
     clip, found = _clip(), []
     for channels_last in (False, True):

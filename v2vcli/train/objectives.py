@@ -65,7 +65,8 @@ class Judged:
     Attributes:
         terms: the painter's, weighted.
         real: what the discriminator pays for the real ones.
-        fake: and for the paintings; these two have gradients for the discriminator alone.
+        fake: and for the paintings. Only the discriminator's parameters are to be differentiated by these two: with
+            `Judge.joined` a way leads from `fake` to the painter.
     """
 
     terms: Terms
@@ -85,8 +86,8 @@ class Judge:
     Attributes:
         network: from its input to its activations.
         form: of the GAN.
-        joined: show real and fake in one forward pass. Faster; the same numbers only where norms are per frame, since
-            statistics of a batch would mix the two.
+        joined: show all paintings in one forward pass, for the discriminator's sake and for the painter's at once.
+            Faster; the same numbers only where norms are per frame, since statistics of a batch would mix paintings.
         resolutions: divisor of feature matching, where not the network's own number of resolutions.
     """
 
@@ -110,8 +111,12 @@ class Judge:
             gan: weight of the GAN term.
             matching: weight of feature matching.
         """
-        seen_real, *seen = self._activations([real, *(fake.detach() for fake in fakes)])
-        fooled = self._activations(fakes)
+        seen_real = self.network(real)  # by itself: the painter's gradient need not pass through it
+        if self.joined:
+            seen = fooled = self._in_one_pass(fakes)
+        else:
+            seen = [self.network(fake.detach()) for fake in fakes]
+            fooled = [self.network(fake) for fake in fakes]
         terms = {f"{name}gan": gan * _sum(self.form.painter(each) for each in fooled)}
         if matching > 0:
             distances = [losses.feature_matching(each, seen_real, self.resolutions) for each in fooled]
@@ -119,10 +124,8 @@ class Judge:
         # nothing but the paintings differs, so the real ones need to be seen once to be counted for each
         return Judged(terms, len(fakes) * self.form.real(seen_real), _sum(self.form.fake(each) for each in seen))
 
-    def _activations(self, inputs: Sequence[Tensor]) -> list[Activations]:
-        """Of each input by itself, in one pass or several."""
-        if not self.joined:
-            return [self.network(each) for each in inputs]
+    def _in_one_pass(self, inputs: Sequence[Tensor]) -> list[Activations]:
+        """The activations of each input."""
         together = self.network(torch.cat(list(inputs)))
         bounds = accumulate((len(each) for each in inputs), initial=0)
         return [[[layer[start:end] for layer in scale] for scale in together] for start, end in pairwise(bounds)]

@@ -20,11 +20,15 @@ from torch import Tensor, nn
 from v2vcli.errors import RecipeError
 from v2vcli.train.distributed import average_gradients
 
+PAINTER = "painter"
+"""The name of the painter's objective among those of its judges."""
+
 
 class Optimisers:
     """One Adam (Kingma & Ba 2015) for each named group of networks.
 
     Attributes:
+        networks: what is optimised, by the name of its objective.
         skipped: steps that were not taken because a gradient was not finite.
     """
 
@@ -46,6 +50,7 @@ class Optimisers:
             fused: Adam in one kernel.
             patience: so many steps in a row may be skipped.
         """
+        self.networks = dict(groups)
         self._adams = {
             name: torch.optim.Adam(network.parameters(), lr=rate, betas=betas, fused=fused or None)
             for name, network in groups.items()
@@ -65,7 +70,9 @@ class Optimisers:
         Raises:
             RecipeError: that has happened too often in a row.
         """
-        moved = {name: self._differentiated(name, objective) for name, objective in objectives.items()}
+        # the painter's last, which frees what the judges' objectives have in common with it
+        order = sorted(objectives, key=lambda name: name == PAINTER)
+        moved = {name: self._differentiated(name, objectives[name], shared=name != order[-1]) for name in order}
         if not self._finite([parameter for parameters in moved.values() for parameter in parameters]):
             self._skip(objectives)
             return False
@@ -76,13 +83,16 @@ class Optimisers:
             self._adams[name].step()
         return True
 
-    def _differentiated(self, name: str, objective: Tensor) -> list[nn.Parameter]:
-        """The parameters that are trained, with their gradients, averaged over processes."""
+    def _differentiated(self, name: str, objective: Tensor, *, shared: bool) -> list[nn.Parameter]:
+        """The parameters that are trained, with their gradients, averaged over processes.
+
+        An objective may have been computed together with later ones, `shared`; then what it took is kept for those.
+        """
         adam = self._adams[name]
         adam.zero_grad(set_to_none=True)
         trained = [p for group in adam.param_groups for p in group["params"] if p.requires_grad]
         if objective.requires_grad:
-            gradients = torch.autograd.grad(objective, trained, materialize_grads=True)
+            gradients = torch.autograd.grad(objective, trained, retain_graph=shared, materialize_grads=True)
         else:  # there was nothing to judge
             gradients = tuple(torch.zeros_like(parameter) for parameter in trained)
         for parameter, gradient in zip(trained, gradients, strict=True):
