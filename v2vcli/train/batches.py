@@ -105,7 +105,7 @@ class Sampler:
         self._spec: MapSpec | None = None
         self._network: FlowMaker | None = None
         longest = self._require_long_enough()
-        windows = windows_per_epoch(stage, self.clips[0].spec.kind, shots(self.clips))
+        windows = windows_per_epoch(stage, self.clips[0].spec.kind, shots(self.clips)) if stage.epochs else None
         self.schedule = StageSchedule(stage, past=past, windows=windows, longest=longest)
 
     def __enter__(self) -> Self:
