@@ -15,6 +15,7 @@ from v2vcli.cli.display import clock
 from v2vcli.cli.messages import Messages
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from rich.table import Table
 
     from v2vcli.train.watch import Progress
@@ -31,26 +32,43 @@ def training_display(messages: Messages) -> Iterator[Callable[[Progress], None]]
     if not messages.shows("info"):
         yield lambda progress: None
     elif sys.stderr.isatty():
-        from rich.console import Console
-        from rich.live import Live
-
-        means: dict[str, float] = {}
-        stage = ""
-        with Live(console=Console(stderr=True), refresh_per_second=REFRESHES, transient=True) as live:
-
-            def show(progress: Progress) -> None:
-                nonlocal stage
-                if progress.stage != stage:
-                    stage = progress.stage
-                    means.clear()
-                _smooth(means, progress.scalars)
-                live.update(table(progress, means))
-                if progress.step == progress.steps - 1:
-                    messages.info(line(progress))
-
-            yield show
+        with _Table(messages) as shown:
+            yield shown
     else:
         yield lambda progress: messages.info(line(progress)) if progress.logged else None
+
+
+class _Table:
+    """The live table, from the first step on: of several processes only the one that is told of steps has one."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self._means: dict[str, float] = {}
+        self._stage = ""
+        self._live: Live | None = None
+
+    def __enter__(self) -> _Table:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stage != self._stage:
+            self._stage = progress.stage
+            self._means.clear()
+        _smooth(self._means, progress.scalars)
+        shown = table(progress, self._means)
+        if self._live is None:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(shown, console=Console(stderr=True), refresh_per_second=REFRESHES, transient=True)
+            self._live.start()
+        self._live.update(shown)
+        if progress.step == progress.steps - 1:
+            self._messages.info(line(progress))
 
 
 def line(progress: Progress) -> str:
