@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partialmethod
 from typing import Any
 
 import pytest
@@ -150,6 +151,24 @@ def test_layout_changes_no_number() -> None:
         precision.prepared(step.painter)  # type: ignore[arg-type]
         found.append(step.chunk(clip, _begin(step, clip), 1e-3)[0].scalars)
     assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_compiled_parts_give_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the compiler's front half, which is quick: graphs are traced and differentiated, and run as they are."""
+    monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend="aot_eager"))
+    clip, found = _clip(), []
+    for compiled in (False, True):
+        precision = Precision(compile=compiled)
+        step = _step(precision=precision)
+        keys = list(step.painter.state_dict())  # type: ignore[attr-defined]
+        for network in step.optimisers.networks.values():
+            precision.prepared(network)
+        assert list(step.painter.state_dict()) == keys  # type: ignore[attr-defined]
+        step.chunk(clip, _begin(step, clip), 1e-3)
+        found.append(_gradients(step))
+    for name, gradient in found[0].items():
+        assert torch.allclose(gradient, found[1][name], rtol=1e-3, atol=1e-6), name
 
 
 def test_half_precision_is_close_and_leaves_everything_else_in_float32() -> None:

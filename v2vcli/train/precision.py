@@ -25,6 +25,8 @@ from v2vcli.models.discriminators import Activations
 from v2vcli.train.perceptual import Perceptual
 
 R = TypeVar("R")
+PARTS = 128
+"""So many parts of one kind may be compiled; a generator of three scales has 39, a discriminator 5 a resolution."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,13 @@ class Precision:
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
         if self.compile:
+            from torch._dynamo import config as dynamo
+            from torch._functorch import config as functorch
+
+            # a judge's activations serve two gradients (`v2vcli.train.optimisers`): none may be given away to the first
+            functorch.donated_buffer = False
+            # all parts are `Sequential.forward` to the compiler, which would give up on the ninth
+            dynamo.recompile_limit = max(dynamo.recompile_limit, PARTS)
             for part in outermost(network, nn.Sequential):
                 part.compile()
 
