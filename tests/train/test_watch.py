@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from v2vcli.train.model_card import last_losses
 from v2vcli.train.recipe import LogRecipe, StageRecipe
 from v2vcli.train.samples import Row
 from v2vcli.train.task import Scalars
@@ -156,7 +157,24 @@ def test_samples_come_with_every_save_otherwise_and_move_if_they_are_a_clip(tmp_
 def test_numbers_keep_what_matters() -> None:
     assert significant(1 / 3) == 0.33333333
     assert significant(1.23456789e-12, 3) == 1.23e-12
-    assert math.isnan(significant(math.nan))
+    assert significant(math.nan) is None and significant(-math.inf) is None
+
+
+def test_a_step_without_finite_numbers_is_still_json(tmp_path: Path, clock: _Clock) -> None:
+    watch = Watch(tmp_path, LogRecipe(every=1, tensorboard=False), CPU)
+    watch.start(IMAGE, _Task(), first=0, steps=10, frames_seen=0)
+    for draw, loss in enumerate((math.nan, 2.0, 4.0)):
+        clock.now += 1.0
+        watch.step(draw, {"loss": loss, "gone": math.inf}, frames_seen=draw + 1, rate=1.0)
+    text = (tmp_path / "stats.jsonl").read_text()
+    assert "NaN" not in text and "Infinity" not in text
+    assert last_losses(tmp_path / "stats.jsonl") == {"loss": 3.0}
+
+
+def test_a_card_of_other_hardware_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "model.md").write_text("trained on a toaster")
+    card = Watch(tmp_path, LogRecipe(), CPU).finish(tmp_path / "model.safetensors")
+    assert card.read_text() == "trained on a toaster"
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads what only Linux tells")

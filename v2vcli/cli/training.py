@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from v2vcli.cli.display import clock
@@ -106,8 +107,8 @@ def table(progress: Progress, means: dict[str, float]) -> Table:
 
 
 def _smooth(means: dict[str, float], scalars: dict[str, float]) -> None:
-    """Running means that begin at the first value."""
-    for name, value in scalars.items():
+    """Running means that begin at the first value; what is not finite does not stay in them."""
+    for name, value in ((name, value) for name, value in scalars.items() if isfinite(value)):
         means[name] = means.get(name, value) + (value - means.get(name, value)) / SMOOTHED_OVER
 
 

@@ -152,7 +152,8 @@ def last_losses(stats: Path) -> dict[str, float]:
     records = [json.loads(line) for line in stats.read_text().splitlines()]
     last = [record for record in records if record["stage"] == records[-1]["stage"]][-LAST:]
     names = dict.fromkeys(name for record in last for name in record if name not in NOT_LOSSES)
-    return {name: fmean(record[name] for record in last if name in record) for name in names}
+    values = {name: [record[name] for record in last if record.get(name) is not None] for name in names}
+    return {name: fmean(each) for name, each in values.items() if each}  # null: it was not finite
 
 
 def hardware_in_words(device: torch.device, processes: int = 1) -> str:

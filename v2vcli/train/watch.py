@@ -121,8 +121,10 @@ class Watch:
         """All stages are done: write the card of `model`, which was started from `start`, beside it.
 
         Returns:
-            The card's path.
+            The card's path. One that is there stays if nothing was trained since: it says what the training ran on.
         """
+        if self._stage is None and (card := model.with_suffix(".md")).exists():
+            return card
         hardware = hardware_in_words(self.device, self.processes)
         return write_run_card(model, self.folder / "stats.jsonl", hardware=hardware, start=start)
 
@@ -194,9 +196,9 @@ def _frames(line: str) -> int | None:
         return None
 
 
-def significant(value: float, digits: int = 8) -> float:
-    """`value` without the digits that only cost room in a log; NaN and infinity stay as they are."""
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else value
+def significant(value: float, digits: int = 8) -> float | None:
+    """`value` without the digits that only cost room in a log; None for NaN and infinity, which JSON does not know."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def memory_used(device: torch.device) -> int:
