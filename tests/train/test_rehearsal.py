@@ -78,7 +78,7 @@ def measured(recipe: Recipe, number: int) -> int:
     [
         pytest.param(0, (), id="image"),
         pytest.param(0, ("stage.0.judged=false", "losses.pixel=1.0"), id="layout", marks=SLOW),
-        pytest.param(1, (), id="video"),
+        pytest.param(1, (), id="video", marks=SLOW),
         pytest.param(1, ("stage.1.chunk=2", "stage.1.backprop=2"), id="through time", marks=SLOW),
         pytest.param(1, ("precision.checkpointing=true",), id="checkpointing", marks=SLOW),
         pytest.param(1, ("model.finer=1", "stage.1.finest_alone=2"), id="finest alone", marks=SLOW),
@@ -91,6 +91,7 @@ def test_memory_is_what_is_allocated_within_a_fifth(tmp_path: Path, number: int,
     assert said / measured(r, number) == pytest.approx(1.0, abs=TOLERANCE)
 
 
+@SLOW
 def test_what_saves_memory_is_seen_to() -> None:
     r = load_recipe(RECIPES / "tiny.toml", ["stage.1.steps=1", "stage.1.frames=9"])
 

@@ -8,8 +8,8 @@ Peculiar:
   it takes until every discriminator is at work; what a longer clip adds is what its frames hold by themselves;
 - bf16 is autocast, which knows no meta device: here convolutions are given bf16 instead, as it would give them;
 - what is left out: the face's discriminator (it looks at pixels), noise, RAFT's own memory, and whatever the device's
-  libraries hold for themselves. PyTorch's CPU build, in float32, was found to allocate 0 to 13 % more; GPUs and bf16 were
-  not measured.
+  libraries hold for themselves. PyTorch's CPU build, in float32, was found to allocate 0 to 13 % more; GPUs and
+  bf16 were not measured.
 """
 
 from __future__ import annotations
