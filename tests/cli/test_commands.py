@@ -23,7 +23,7 @@ OPTIONS = {
     " -s -ss -t -to -v -y",
     "segment": "--device --help --mode --model --output --smooth-maps --tolerant --window -h -loglevel -n -o -r -s"
     " -ss -t -to -v -y",
-    "train": "--device --dry-run --help --runs --set --start -h -loglevel -v",
+    "train": "--device --dry-run --gpus --help --json --runs --set --start -h -loglevel -v",
     "eval": "--device --help --json --maps --maps-schema --metric --mode --model --reference -h -loglevel -v",
     "models list": "--help --json -h -loglevel -v",
     "models import": "--arch --foreground --help --labels --name --output --scales --size -h -loglevel -o -v -y",

@@ -3,7 +3,9 @@
 Peculiar:
 - A step's numbers do not depend on the number of processes. `StageRecipe.batch` is the batch of all of them together,
   each takes its equal share, and the mean of the shares' gradients is the gradient of the whole batch; so rates
-  and schedules stay as they are. Nothing in the networks has running statistics, so there is no buffer to broadcast.
+  and schedules stay as they are. Nothing in a painter or a discriminator has running statistics, so there is no buffer
+  to broadcast. A segmenter has batch norm: each process normalises by its own share, and the leading one's running
+  statistics are published.
 - Gradients are averaged by `average_gradients`, after they are complete, in flat buckets; not by
   `DistributedDataParallel`. A step here takes the gradients of several objectives (`torch.autograd.grad`), of networks
   that are called piecewise (encode, step) and several times, which DDP's hooks do not see.
@@ -107,13 +109,8 @@ def mean_scalars(scalars: Mapping[str, float], *, summed: Iterable[str] = ()) ->
 
 @torch.no_grad()
 def fingerprint(modules: Mapping[str, nn.Module]) -> Tensor:
-    """(tensors,) float64 sum of each parameter and buffer: equal weights have equal ones, bit for bit."""
-    sums = [
-        value.double().sum()
-        for name in sorted(modules)
-        for value in modules[name].state_dict().values()
-        if value.is_floating_point()
-    ]
+    """(parameters,) float64 sum of each: equal weights have equal ones, bit for bit."""
+    sums = [value.detach().double().sum() for name in sorted(modules) for value in modules[name].parameters()]
     return torch.stack(sums).cpu() if sums else torch.zeros(0, dtype=torch.float64)
 
 
