@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from v2vcli.models.covst import Covst
 from v2vcli.models.generator import Vid2VidGenerator
 from v2vcli.models.painter import Painter
 from v2vcli.train import networks
+from v2vcli.train.batches import ClipBatch, Sampler
 from v2vcli.train.recipe import Recipe, load_recipe
 from v2vcli.train.run import train
 
@@ -175,4 +177,21 @@ def test_everything_that_saves_time_or_memory_at_once(tmp_path: Path) -> None:
         discriminator__temporal_scales=2,
     )
     assert {"temporal0_gan", "temporal1_gan"} <= _stats(tmp_path)[-1].keys()
+    _paints(model)
+
+
+def test_a_batch_that_is_not_finite_is_skipped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = Sampler.clips_batch
+
+    def broken(sampler: Sampler, draw: int, spec: MapSpec, device: torch.device) -> ClipBatch:
+        batch = drawn(sampler, draw, spec, device)
+        return replace(batch, images_BT3HW=batch.images_BT3HW * torch.nan) if draw == 1 else batch
+
+    monkeypatch.setattr(Sampler, "clips_batch", broken)
+    model = _trained(tmp_path, IMAGE, VIDEO, stage__0__steps=3, stage__1__steps=3)
+    found = [(line["stage"], line.get("skipped"), "gan" in line) for line in _stats(tmp_path)]
+    assert found == [
+        *(("image", None, True), ("image", 1.0, False), ("image", 1.0, True)),
+        *(("video", None, True), ("video", 1.0, False), ("video", 1.0, True)),
+    ]
     _paints(model)

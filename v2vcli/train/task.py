@@ -76,8 +76,7 @@ class Average:
         """Move towards `network`."""
         self.updates += 1
         share = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        for mine, theirs in zip(self.network.parameters(), network.parameters(), strict=True):
-            mine.lerp_(theirs, share)
+        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), share)
         for kept, fresh in zip(self.network.buffers(), network.buffers(), strict=True):
             kept.copy_(fresh)
 
