@@ -207,3 +207,24 @@ def test_a_start_that_does_not_fit_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(RecipeError, match="another --start"):
         train(_recipe(tmp_path, PAINTER), runs=tmp_path, start=painter, report=lambda _: None)
+
+
+@pytest.mark.parametrize("warning", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_warning_while_clips_are_loaded_ends_the_run_at_once(tmp_path: Path, warning: signal.Signals) -> None:
+    recipe, before = _recipe(tmp_path, SEGMENTER, "stage.0.steps=1"), signal.getsignal(warning)
+    with pytest.raises(Interrupted, match="the same command goes on") as caught:
+        train(recipe, runs=tmp_path, report=lambda _: signal.raise_signal(warning))
+    assert caught.value.exit_code == 75
+    assert signal.getsignal(warning) is before
+    train(recipe, runs=tmp_path, report=lambda _: None)
+
+
+def test_a_folder_of_a_recipe_that_said_less_is_gone_on_with(tmp_path: Path) -> None:
+    recipe = _recipe(tmp_path, SEGMENTER, "stage.0.steps=1")
+    train(recipe, runs=tmp_path, report=lambda _: None)
+    path = tmp_path / "toyseg" / "recipe.resolved.json"
+    resolved = json.loads(path.read_text())
+    del resolved["log"]  # as if an older version had written it
+    path.write_text(json.dumps(resolved))
+    train(recipe, runs=tmp_path, report=lambda _: None)
+    assert "log" in json.loads(path.read_text())

@@ -223,7 +223,7 @@ def _conclusion(workers: list[_Worker], *, stopped: bool) -> Any:
         if not isinstance(error, PeerLost | Interrupted):
             raise error
     if silent and stopped:
-        raise Interrupted("stopped before the first step was saved; the same command begins again")
+        raise Interrupted("stopped before the first step; the same command begins again")
     for error in said:
         if isinstance(error, Interrupted):
             raise error

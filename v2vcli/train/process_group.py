@@ -28,12 +28,13 @@ class _Group:
     def __init__(self, store: Store, world: World) -> None:
         self._store, self._world, self._meetings = store, world, 0
 
-    def meet(self, patience: timedelta = timedelta(days=30)) -> None:
+    def meet(self) -> None:
         self._meetings += 1
         key = f"meeting/{self._meetings}"
-        if self._store.add(key, 1) == self._world.size:
-            self._store.set(f"{key}/all", "here")
-        self._store.wait([f"{key}/all"], patience)
+        here = self._store.add(key, 1)
+        while here < self._world.size:  # not in one call that waits, which no signal would get through to
+            time.sleep(0.02)
+            here = self._store.add(key, 0)
 
     def part(self) -> None:
         """The store may live in process 0, which leaves when the others have."""

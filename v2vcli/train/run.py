@@ -32,7 +32,7 @@ from v2vcli.train.process_group import joined, outer_world, wait_for_all
 from v2vcli.train.recipe import Recipe, StageRecipe
 from v2vcli.train.run_folder import RunFolder
 from v2vcli.train.stage_tasks import StageTasks, map_spec
-from v2vcli.train.stopping import StopRequest
+from v2vcli.train.stopping import StopNow, StopRequest
 from v2vcli.train.task import Task
 from v2vcli.train.watch import Progress, Watch
 
@@ -145,21 +145,28 @@ def _train_here(
     lost: Callable[[str], None],
 ) -> Path:
     """This process's part of the run."""
-    with joined(torch.device(device), patience=patience, stuck_after=STUCK_AFTER, lost=lost) as (world, own_device):
-        require_shares(recipe, world)
-        folder = RunFolder(runs / recipe.name)
-        if not world.leads:
-            wait_for_all()
-            return _Run(recipe, folder, own_device, world, lambda _: None, None).stages(start)
-        with folder.locked():
-            folder.claim(recipe, start)
-            wait_for_all()  # the others read the folder only when it is known to be this run's
-            watch = Watch(folder.path, recipe.log, own_device, progress=progress, processes=world.size)
-            with closing(watch):
-                model = _Run(recipe, folder, own_device, world, report, watch).stages(start)
-                with saving(model):
-                    watch.finish(model, start)
-            return model
+    stop = StopRequest()
+    try:
+        with (
+            stop.leaving(),
+            joined(torch.device(device), patience=patience, stuck_after=STUCK_AFTER, lost=lost) as (world, own_device),
+        ):
+            require_shares(recipe, world)
+            folder = RunFolder(runs / recipe.name)
+            if not world.leads:
+                wait_for_all()
+                return _Run(recipe, folder, own_device, world, stop, lambda _: None, None).stages(start)
+            with folder.locked():
+                folder.claim(recipe, start)
+                wait_for_all()  # the others read the folder only when it is known to be this run's
+                watch = Watch(folder.path, recipe.log, own_device, progress=progress, processes=world.size)
+                with closing(watch):
+                    model = _Run(recipe, folder, own_device, world, stop, report, watch).stages(start)
+                    with saving(model):
+                        watch.finish(model, start)
+                return model
+    except StopNow:
+        raise Interrupted("stopped between steps; the same command goes on from what is saved") from None
 
 
 class _Run:
@@ -171,12 +178,13 @@ class _Run:
         folder: RunFolder,
         device: torch.device,
         world: World,
+        stop: StopRequest,
         report: Callable[[str], None],
         watch: Watch | None,
     ) -> None:
         self.recipe, self.folder, self.device, self.world = recipe, folder, device, world
         self.report, self.watch = report, watch
-        self.stop = StopRequest()
+        self.stop = stop
         self.frames_seen = 0
         self.tasks = StageTasks(recipe, device, world, report)
 
@@ -212,7 +220,7 @@ class _Run:
         self._require_same(task)
         if self.watch is not None:
             self.watch.start(stage, task, first=first, steps=schedule.steps, frames_seen=self.frames_seen)
-        with self.stop.listening():  # before the first step there is nothing to save, and signals act as ever
+        with self.stop.listening():
             for draw in range(first, schedule.steps):
                 where, rate = f"stage {stage.name}, step {draw}", schedule.at(draw).rate
                 with in_plain_words(where):

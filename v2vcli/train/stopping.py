@@ -1,15 +1,25 @@
-"""Signals that ask a run to stop: the step in hand is finished and saved, and a second Ctrl-C stops at once."""
+"""Signals that ask a run to stop: the step in hand is finished and saved, and a second Ctrl-C stops at once.
+
+Peculiar: while clips are loaded there is nothing to finish, and it may take hours; there the run is left on the spot,
+by an exception that nobody who forgives a bad file can catch by mistake.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """Ctrl-C, and what schedulers warn with."""
+WARNINGS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class StopNow(BaseException):
+    """Somebody asked to stop while there was no step in hand."""
 
 
 class StopRequest:
@@ -31,13 +41,30 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Within, signals only ask; without, they act as ever. Only the main thread can listen."""
-        if threading.current_thread() is not threading.main_thread():
+        """Within, signals only ask."""
+        with _handled(SIGNALS, self.ask):
             yield
-            return
-        handlers = {number: signal.signal(number, self.ask) for number in SIGNALS}
-        try:
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """Within, a scheduler's warning raises `StopNow`; Ctrl-C acts as ever."""
+        with _handled(WARNINGS, _leave):
             yield
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise StopNow
+
+
+@contextmanager
+def _handled(numbers: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle signals so; only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, each in before.items():
+            signal.signal(number, each)
