@@ -180,6 +180,13 @@ def test_everything_that_saves_time_or_memory_at_once(tmp_path: Path) -> None:
     _paints(model)
 
 
+def test_faces_are_found_in_pose_maps_alone(tmp_path: Path) -> None:
+    with pytest.raises(
+        RecipeError, match=r"stage 'image': discriminator.face finds faces in pose maps, not in 'edges'"
+    ):
+        _recipe(tmp_path, IMAGE, discriminator__face="true")
+
+
 def test_a_batch_that_is_not_finite_is_skipped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = Sampler.clips_batch
 

@@ -149,6 +149,10 @@ class Recipe(RecipeTable):
     def _stages_fit(self) -> Self:
         for stage in self.stage:
             where = f"stage {stage.name!r}"
+            if self.discriminator_of(stage).face and self.model.maps != "pose":
+                raise ValueError(
+                    f"{where}: discriminator.face finds faces in pose maps, not in {self.model.maps!r} maps"
+                )
             if stage.kind not in KINDS[self.model.arch]:
                 kinds = [each.kind for each in self.stage]
                 raise ValueError(f"model.arch {self.model.arch!r} does not fit stages of kind {kinds}")
