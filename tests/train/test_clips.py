@@ -10,11 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from v2vcli.errors import RecipeError
+from v2vcli.errors import RecipeError, SchemaMismatch
+from v2vcli.maps.edges import CannyExtractor
 from v2vcli.maps.schema import CAMVID11
 from v2vcli.maps.spec import MapSpec
 from v2vcli.train.batches import Sampler
-from v2vcli.train.clips import load_clips
+from v2vcli.train.clips import Clip, load_clips
 from v2vcli.train.recipe import DataRecipe, SourceRecipe, StageRecipe
 from v2vcli.video import Encoding, Frame, VideoWriter
 
@@ -76,3 +77,33 @@ def test_stills_are_no_clip(tmp_path: Path) -> None:
 def test_a_missing_video_says_where_to_set_the_place(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no such video; set the place of the data with --set data\.root=DIR"):
         _load(tmp_path, MapSpec("rgb"), video="v.mp4", control="c.mp4")
+
+
+def test_labels_outside_the_schema_are_named_before_anything_is_trained(tmp_path: Path) -> None:
+    for folder in ("rgb", "label"):
+        (tmp_path / folder).mkdir()
+    for t in range(2):
+        Image.fromarray(np.zeros((16, 32, 3), np.uint8)).save(tmp_path / "rgb" / f"{t}.png")
+        Image.fromarray(np.full((16, 32), 40 * t, np.uint8)).save(tmp_path / "label" / f"{t}.png")
+    with pytest.raises(SchemaMismatch, match=r"label/1\.png: has ids \[40\] that schema 'camvid11' does not know"):
+        _load(tmp_path, MapSpec("labels", schema=CAMVID11), stills="rgb", labels="label", schema="camvid11")
+
+
+def test_frames_that_cover_keep_their_aspect(tmp_path: Path) -> None:
+    _video(tmp_path / "v.mp4", [(0, 0, 0)] * 3)
+    data = DataRecipe(root=str(tmp_path), load_size=(24, 24), fit="cover", source=(SourceRecipe(video="v.mp4"),))
+    (clip,) = load_clips(
+        data, MapSpec("edges"), lambda _: CannyExtractor().extract, with_flow=True, report=lambda _: None
+    )
+    assert isinstance(clip, Clip)
+    assert clip.images.shape == (3, 24, 48, 3)
+    assert clip.flow is not None
+
+
+def test_stills_of_several_shapes_cannot_cover(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    for width in (32, 40):
+        Image.fromarray(np.zeros((16, width, 3), np.uint8)).save(tmp_path / "s" / f"{width}.png")
+    data = DataRecipe(root=str(tmp_path), load_size=(16, 16), fit="cover", source=(SourceRecipe(stills="s"),))
+    with pytest.raises(RecipeError, match=r's: its pictures have several shapes; set data\.fit = "stretch"'):
+        load_clips(data, MapSpec("edges"), lambda _: CannyExtractor().extract, with_flow=False, report=lambda _: None)

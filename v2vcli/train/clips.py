@@ -118,13 +118,16 @@ def load_clips(
     for source in data.source:
         found = _load_source(data, source, spec, makers, with_flow, report)
         frames = sum(int(footage.stretches.sum()) for footage in found)
-        report(f"{_name(source)}: {frames} frames in {sum(len(each.stretches) for each in found)} clip(s)")
+        shots = "" if source.stills is not None else f" in {sum(len(each.stretches) for each in found)} clip(s)"
+        report(f"{_name(source)}: {frames} {'frames' if shots else 'stills'}{shots}")
         clips += found
     return clips
 
 
 def _name(source: SourceRecipe) -> str:
-    return source.video or source.stills or source.videos or source.layout or f"world {source.world}"
+    if source.videos is not None:
+        return f"videos in {source.videos}"
+    return source.video or source.stills or source.layout or f"world {source.world}"
 
 
 def _load_source(

@@ -176,7 +176,7 @@ class Recipe(RecipeTable):
                 raise ValueError("the world 'head' has no labels; train on its edges: model.maps = \"edges\"")
             if maps == "rgb" and (source.video is None or source.control is None) and source.layout is None:
                 raise ValueError("rgb maps come from a control video: each source needs video and control, or layout")
-            if maps in ("face", "pose") and source.layout is None:
+            if maps in ("face", "pose") and source.layout is None and (maps, source.world) != ("face", "head"):
                 raise ValueError(f"{maps} maps are drawn from stored keypoints: each source needs to be a layout")
         return self
 

@@ -149,7 +149,8 @@ class DataRecipe(RecipeTable):
     )
     cache: str | None = Field(
         default=None,
-        description="folder that made maps and flow are kept in between runs; without it they are made anew",
+        description="folder that made maps and flow are kept in; without it maps go to the user's own cache "
+        "(`~/.cache/v2v`), and flow is found anew each time",
     )
     workers: int = Field(
         default=0, ge=0, description="processes that prepare clips ahead; 0: none, the same clips in any case"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ SUFFIXES = (
     *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
     *(".ts", ".mts", ".m2ts", ".flv", ".wmv", ".3gp", ".ogv"),
 )
+TELL_EVERY = 15.0
+"""Seconds between two lines while videos are prepared."""
 PAGE_BYTES = 1 << 25
 PAGE_FRAMES = 32
 """A page has as many frames as fit into the one, at least 4 and at most the other."""
@@ -193,8 +196,11 @@ def _indexed(
     """What is known of every video that can be read."""
     found: dict[Path, VideoIndex] = {}
     bad = 0
-    turns = deque((path, False) for path in paths)
+    turns, told = deque((path, False) for path in paths), time.monotonic()
     while turns:
+        if time.monotonic() - told > TELL_EVERY:
+            report(f"cuts and maps of {len(found)} of {len(paths)} videos are known; this is done once")
+            told = time.monotonic()
         path, wait = turns.popleft()
         try:
             found[path] = index_video(path, plan, cache, wait=wait)
