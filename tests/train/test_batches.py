@@ -93,6 +93,20 @@ def test_workers_do_not_change_the_sequence(videos: list[Footage], workers: int)
     assert all(equal(a, b) for a, b in zip(alone, helped, strict=True))
 
 
+@pytest.mark.slow
+def test_workers_do_not_change_a_segmenters_pictures() -> None:
+    (world,) = load_clips(data(), LABELS, lambda _: pytest.fail("no maker"), with_flow=False, report=lambda _: None)
+    settings = stage(kind="segment", frames=1)
+    found = []
+    for workers in (0, 1):
+        with Sampler([world], data(jitter=0.5, workers=workers), settings, (0, 0)) as sampler:
+            found.append([sampler.labelled_batch(draw, CPU) for draw in range(3)])
+    for alone, helped in zip(*found, strict=True):
+        assert torch.equal(alone.images, helped.images)
+        assert torch.equal(alone.ids, helped.ids)
+        assert alone.schemas == helped.schemas == [CITYSCAPES19] * 2
+
+
 def test_processes_share_the_batch_of_one(videos: list[Footage]) -> None:
     whole = batches(videos, [5], data())[0]
     shares = [batches(videos, [5], data(), world=World(rank, 2))[0] for rank in range(2)]
