@@ -112,7 +112,7 @@ def _print_plan(recipe: Recipe, processes: int, as_json: bool) -> None:
     from rich.console import Console
 
     print(recipe.model_dump_json(indent=2, by_alias=True))
-    console = Console(soft_wrap=True)
-    for table in (found.table(), found.networks()):
-        console.print(table, width=max(console.width, found.WIDTH), crop=False)
+    console = Console()
+    console.width = max(console.width, found.WIDTH)  # a narrow table says nothing; a terminal may wrap it
+    console.print(found.table(), found.networks())
     print("memory: of each process, in the worst step; what the device's libraries hold for themselves comes on top")

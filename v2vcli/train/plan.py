@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from v2vcli.errors import RecipeError
 from v2vcli.train.recipe import Recipe, StageRecipe
@@ -55,6 +55,8 @@ class StagePlan:
 class Plan:
     """A whole recipe, and how many processes share its batches."""
 
+    WIDTH: ClassVar[int] = 120
+    """Columns that the tables want."""
     recipe: Recipe
     processes: int
     stages: Sequence[StagePlan]
@@ -92,6 +94,21 @@ class Plan:
             )
         return table
 
+    def networks(self) -> Table:
+        """A rich table of what each stage trains: parameters, network by network."""
+        from rich.table import Table
+
+        table = Table(title="parameters that are trained", title_justify="left")
+        table.add_column("stage", no_wrap=True)
+        names = list(dict.fromkeys(name for stage in self.stages for name in stage.parameters))
+        for name in names:
+            table.add_column(name, justify="right")
+        for stage in self.stages:
+            table.add_row(
+                stage.name, *(f"{stage.parameters[name]:,}" if name in stage.parameters else "" for name in names)
+            )
+        return table
+
 
 def plan(recipe: Recipe, *, processes: int = 1) -> Plan:
     """Lay a recipe out.
@@ -110,14 +127,9 @@ def plan(recipe: Recipe, *, processes: int = 1) -> Plan:
                 f"stage {stage.name!r}: a batch of {stage.batch} cannot be divided among {processes} processes"
             )
     spec = map_spec(recipe)
-    return Plan(
-        recipe,
-        processes,
-        [
-            _planned(recipe, stage, processes, rehearse(recipe, stage, spec, processes=processes))
-            for stage in recipe.stage
-        ],
-    )
+    needs = [rehearse(recipe, stage, spec, processes=processes) for stage in recipe.stage]
+    stages = [_planned(recipe, stage, processes, each) for stage, each in zip(recipe.stage, needs, strict=True)]
+    return Plan(recipe, processes, stages)
 
 
 def _planned(recipe: Recipe, stage: StageRecipe, processes: int, needs: StepNeeds) -> StagePlan:
