@@ -111,7 +111,8 @@ def test_shipped_recipes_keep_the_published_schedules(
     recipe = load_recipe(RECIPES / f"{name}.toml")
     (stage,) = [each for each in recipe.stage if each.name == stage_name]
     past, windows = recipe.model.past, 3 * stage.batch
-    schedule = StageSchedule(stage, past=past, windows=windows, longest=CLIP)
+    # the recorded trainings read clips of 60 frames; the recipe's data has shorter ones, and the recipe says so
+    schedule = StageSchedule(stage.model_copy(update={"longest": CLIP}), past=past, windows=windows, longest=CLIP)
     assert stage.epochs == len(training["epochs"])
     assert schedule.steps == 3 * stage.epochs
     for row in training["epochs"]:

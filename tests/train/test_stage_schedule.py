@@ -42,6 +42,7 @@ def test_real_frames_that_clips_start_from_do_not_double() -> None:
 def test_no_clip_grows_beyond_what_there_is_or_beyond_the_limit() -> None:
     assert max(_frames(StageSchedule(_stage(steps=40, grow_every=1)))) == 128
     assert max(_frames(StageSchedule(_stage(steps=40, grow_every=1), longest=50))) == 50
+    assert max(_frames(StageSchedule(_stage(steps=40, grow_every=1, longest=30), longest=50))) == 30
     assert set(_frames(StageSchedule(_stage(steps=3, frames=200)))) == {200}  # asked for in so many words
 
 

@@ -27,6 +27,7 @@ from v2vcli.train.recipe_tables import (
     Size,
     SourceRecipe,
 )
+from v2vcli.train.schedule import LONGEST
 
 __all__ = [
     "DataRecipe",
@@ -75,6 +76,9 @@ class StageRecipe(RecipeTable):
     frames: int = Field(default=1, ge=1, description="frames read of each clip at first, those it starts from included")
     grow_every: int = Field(
         default=0, ge=0, description="after every so much of the stage, clips get twice as long; 0: never"
+    )
+    longest: int = Field(
+        default=LONGEST, ge=2, description="clips that grow get no longer than this, nor than the longest shot"
     )
     chunk: int = Field(default=4, ge=1, description="frames painted between two steps of the optimisers")
     backprop: int = Field(

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 from v2vcli.errors import RecipeError
 from v2vcli.train.recipe import StageRecipe
-from v2vcli.train.schedule import LONGEST, epoch_decay, grown_chunk, portion
+from v2vcli.train.schedule import epoch_decay, grown_chunk, portion
 
 MOST_DOUBLINGS = 16
 """After so many nothing grows any more, whatever the recipe says."""
@@ -111,14 +111,14 @@ class StageSchedule:
             stage: the recipe's.
             past: the model's; so many frames are read and not painted, where clips do not start from a painted one.
             windows: windows in an epoch, from `windows_per_epoch`; needed for a stage that is measured in epochs.
-            longest: frames of the longest shot: no clip grows beyond it, nor beyond `LONGEST`; None: not known.
+            longest: frames of the longest shot, beyond which no clip grows, as beyond ``stage.longest``; None: unknown.
 
         Raises:
             RecipeError: a stage in epochs without data.
         """
         self.stage = stage
         self._unpainted = 1 if stage.start == "painted" else past
-        limit = LONGEST if longest is None else min(LONGEST, longest)
+        limit = stage.longest if longest is None else min(stage.longest, longest)
         self._limit = max(limit, stage.frames)
         self._per_epoch = 0
         if stage.epochs:
