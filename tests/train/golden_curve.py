@@ -24,6 +24,13 @@ GOLDEN = Path(__file__).with_suffix(".json")
 Curve = list[dict[str, float]]
 
 
+def rounding() -> dict[str, str]:
+    """What decides how sums are rounded. With another the curve is another after a few steps: Adam's first steps move
+    each weight by the whole rate, whichever sign a gradient of nothing but rounding has.
+    """
+    return {"torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability()}
+
+
 def curve(runs: Path, *, overrides: Sequence[str] = (), gpus: int = 1) -> Curve:
     """Every number that each step logs, with one thread."""
     torch.set_num_threads(1)
@@ -39,4 +46,4 @@ def curve(runs: Path, *, overrides: Sequence[str] = (), gpus: int = 1) -> Curve:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         lines = ",\n".join(json.dumps(step) for step in curve(Path(folder)))
-    GOLDEN.write_text(f"[\n{lines}\n]\n")
+    GOLDEN.write_text(f'{{"rounding": {json.dumps(rounding())},\n"curve": [\n{lines}\n]}}\n')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.golden_curve import GOLDEN, Curve, curve
+from tests.train.golden_curve import GOLDEN, Curve, curve, rounding
 
 SMALL = ("stage.0.size=[48,24]", "stage.1.size=[48,24]", "data.load_size=[52,26]", "data.source.0.seeds=[0,2]")
 ALMOST_STILL = ("stage.0.rate=1e-5", "stage.1.rate=2e-6")
@@ -16,7 +16,6 @@ a gradient of nothing but rounding has; at the recipe's rates the curves agree f
 
 
 def _require_close(found: Curve, expected: Curve, tolerance: float) -> None:
-    assert len(found) == len(expected) == 20
     for step, (mine, theirs) in enumerate(zip(found, expected, strict=True)):
         assert mine.keys() == theirs.keys()
         for name, value in theirs.items():
@@ -25,11 +24,15 @@ def _require_close(found: Curve, expected: Curve, tolerance: float) -> None:
 
 @pytest.mark.slow
 def test_the_committed_curve(tmp_path: Path) -> None:
-    _require_close(curve(tmp_path), json.loads(GOLDEN.read_text()), 1e-5)
+    golden, found = json.loads(GOLDEN.read_text()), curve(tmp_path)
+    assert len(found) == len(golden["curve"]) == 20
+    steps = 20 if golden["rounding"] == rounding() else 1  # elsewhere only what no rounding was amplified in
+    _require_close(found[:steps], golden["curve"][:steps], 1e-5)
 
 
 @pytest.mark.slow
 def test_two_processes_are_one(tmp_path: Path) -> None:
     one = curve(tmp_path / "one", overrides=SMALL + ALMOST_STILL)
     two = curve(tmp_path / "two", overrides=SMALL + ALMOST_STILL, gpus=2)
+    assert len(one) == 20
     _require_close(two, one, 1e-4)
