@@ -4,7 +4,8 @@
 
 Peculiar: measurements are paired. With and without take turns, each turn one training step of the same clip, who goes
 first alternating, so that a machine that is slow for a while is slow for both; the speed-up is the median of the pairs'
-ratios, its spread the middle half of them. Everything else is as `PLAIN` has it.
+ratios, its spread the middle half of them. Everything else is as `PLAIN` has it. Steps on the CPU are timed by the
+process's own clock, which sums over threads: set OMP_NUM_THREADS=1.
 What concerns data is measured on videos of the procedural street, whose maps the bundled segmenter makes; clips
 prepared ahead in turns of several steps, since what is prepared in one step serves the next. The largest difference of
 a loss in the first step says what is paid in accuracy. ``--write`` puts the figures into docs/benchmarks/training.json
@@ -91,7 +92,7 @@ class Setting:
 PLAIN = Setting()
 STEPS: dict[str, tuple[str, Setting, Setting]] = {
     "hoisted": ("maps of a chunk encoded in one batch", replace(PLAIN, hoisted=False), PLAIN),
-    "joined": ("real and painted in one discriminator pass", replace(PLAIN, joined=False), PLAIN),
+    "joined": ("paintings judged once, for the judge and the painter", replace(PLAIN, joined=False), PLAIN),
     "fused": ("fused Adam", PLAIN, replace(PLAIN, fused=True)),
     "channels_last": ("channels-last images", PLAIN, replace(PLAIN, channels_last=True)),
     "bf16": ("bf16 convolutions", PLAIN, replace(PLAIN, bf16=True)),
@@ -168,11 +169,11 @@ def stepper(shape: Shape, setting: Setting, device: torch.device) -> Callable[[]
     return once
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     """How long it takes."""
-    began = time.perf_counter()
+    began = clock()
     work()
-    return time.perf_counter() - began
+    return clock() - began
 
 
 def paired(without: Callable[[], float], having: Callable[[], float], repeats: int) -> list[tuple[float, float]]:
@@ -202,12 +203,14 @@ def figures(words: str, frames: int, pairs: Sequence[tuple[float, float]]) -> di
 
 
 def compare_steps(name: str, shape: Shape, device: torch.device, repeats: int) -> dict[str, Any]:
-    """One of `STEPS`."""
+    """One of `STEPS`; on the CPU by its own clock, which stands still while other jobs run."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
     words, *settings = STEPS[name]
     without, having = (stepper(shape, setting, device) for setting in settings)
     expected, began = without(), time.perf_counter()
     found_losses, first = having(), time.perf_counter() - began  # the first step compiles
-    found = figures(words, shape.chunk, paired(lambda: seconds(without), lambda: seconds(having), repeats))
+    pairs = paired(lambda: seconds(without, clock), lambda: seconds(having, clock), repeats)
+    found = figures(words, shape.chunk, pairs) | {"clock": clock.__name__}
     found["largest_difference"] = float(f"{difference(expected, found_losses):.2g}")
     if settings[1].compiled:
         found["seconds_to_compile"] = round(first, 1)
@@ -323,7 +326,7 @@ def table(results: dict[str, Any]) -> str:
     ]
     for each in results.values():
         low, high = each["middle_half"]
-        differ = f"{each['largest_difference']:.0e}" if "largest_difference" in each else "nothing"
+        differ = f"{each['largest_difference']:.0e}" if each.get("largest_difference") else "nothing"
         rows.append(
             f"| {each['what']} | {each['fps_without']:.2f} | {each['fps_with']:.2f} | "
             f"**{each['speedup']:.2f}** ({low:.2f} to {high:.2f}) | {each['pairs']} | {differ} |"
