@@ -53,7 +53,7 @@ def convert(
         ),
     ] = None,
     maps_schema: options.MapsSchema = None,
-    smooth_maps: options.SmoothMaps = 0.9,
+    smooth_maps: options.SmoothMaps = 0.93,
     paint_size: Annotated[
         str | None,
         typer.Option(
@@ -184,7 +184,7 @@ def segment(
     ],
     mode: options.Mode = None,
     model: options.Model = None,
-    smooth_maps: options.SmoothMaps = 0.9,
+    smooth_maps: options.SmoothMaps = 0.93,
     yes: options.Yes = False,
     no: options.No = False,
     start: options.Start = None,

@@ -54,7 +54,7 @@ class ClipRequest:
     end: Fraction | None = None
     rate: Fraction | None = None
     size: tuple[int, int] | None = None
-    smooth_maps: float = 0.9
+    smooth_maps: float = 0.93
     window: int | None = None
     tolerant: bool = False
 

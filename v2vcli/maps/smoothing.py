@@ -7,7 +7,8 @@ jump. Here each pixel has an incumbent label with a standing s in [0.5, 1], carr
 
 below one half the new label takes over with standing 1 - s. Between two labels that is exponential voting; its cost
 does not grow with the number of classes. It is causal (no frame waits for a later one), and where the flow is not to be
-trusted (a cut, something uncovered) the new label stands at once.
+trusted (a cut, something uncovered) the new label stands at once. Labels are carried to the nearest pixel, which frays
+their borders frame by frame; so one that is left without company (of the 3x3 around it fewer than 4 agree) gives way.
 
 Peculiar: like the painters' past, the memory of a sequence is a value, handed in and out.
 """
@@ -24,6 +25,8 @@ from v2vcli.errors import UsageError
 from v2vcli.maps.flow import DIS_MIN_SIDE, DisFlow, Flow
 from v2vcli.maps.spec import MapFrame, resize_image
 
+COMPANY = 4
+"""Of the 3x3 pixels around and with it, so many have a label's own class, or it gives way to the new one."""
 FLOW_SIDE = 640
 """Flow is estimated on frames whose longer side is at most this, in pixels."""
 
@@ -51,7 +54,7 @@ class LabelSmoother:
 
         Args:
             strength: 0 leaves every map as it is; at 0.8 a firmly held label gives way after four contradictions in a
-                row, at 0.9 after seven. Below 1.
+                row, at 0.93 after ten. Below 1.
 
         Raises:
             UsageError: the strength is out of its range.
@@ -98,7 +101,22 @@ class LabelSmoother:
         standing = weight * np.asarray(standing, np.float32) + (1 - weight) * (incumbent == labels)
         outvoted = standing < 0.5
         kept = np.where(outvoted, labels, incumbent).astype(np.uint8)
-        return kept, SmoothedLabels(small, kept, np.where(outvoted, 1 - standing, standing).astype(np.float32))
+        standing = np.where(outvoted, 1 - standing, standing)
+        alone = _company(kept) < COMPANY
+        kept[alone] = labels[alone]
+        standing[alone] = 0.5
+        return kept, SmoothedLabels(small, kept, standing.astype(np.float32))
+
+
+def _company(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W): of the 3x3 pixels around and with each, how many have its label; the border counts double."""
+    padded = np.pad(labels, 1, mode="edge")
+    height, width = labels.shape
+    count = np.zeros(labels.shape, np.uint8)
+    for y in range(3):
+        for x in range(3):
+            count += padded[y : y + height, x : x + width] == labels
+    return count
 
 
 def _at_flow_size(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
