@@ -46,7 +46,7 @@ from tests.engine.material import picture, write_clip
         ("eval {tmp}/none.mp4", 5, "does not exist"),
         ("eval {clip} --maps {clip}", 2, "--mode or --model"),
         ("train {tmp}/none.toml", 2, "cannot read the recipe"),
-        ("train recipes/edge2face.toml --gpus 8", 2, "--gpus"),
+        ("train recipes/edge2face.toml --gpus 8", 2, "8 processes"),
         ("train recipes/edge2face.toml --dry-run --set stage.0.stepz=3", 2, "did you mean 'steps'"),
         ("models info nothing-of-the-kind", 4, "no such model"),
         ("paint {clip}", 2, "paint"),
