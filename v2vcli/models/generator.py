@@ -122,7 +122,9 @@ def paint(
         coarser: the frame at the next coarser scale, whose features are added; None at the coarsest.
         raw: warp nothing, since nothing was painted yet.
     """
-    hidden = encoded.features_BFHW + scale.past_encoder(images_BK3HW.flatten(1, 2))
+    hidden = encoded.features_BFHW
+    if scale.has_past:
+        hidden = hidden + scale.past_encoder(images_BK3HW.flatten(1, 2))
     features = scale.decoder(scale.trunk(_joined(hidden, None if coarser is None else coarser.features)))
     hallucinated = frame = scale.image_head(features)
     flow = mask = flow_features = None

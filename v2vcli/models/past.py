@@ -52,12 +52,12 @@ class PastFrames:
 
     def after_maps(self, maps_BNCHW: Tensor) -> PastFrames:
         """The same frames, with N more maps seen."""
-        return replace(self, maps_BKCHW=torch.cat((self.maps_BKCHW, maps_BNCHW), 1)[:, -self.maps_BKCHW.shape[1] :])
+        return replace(self, maps_BKCHW=torch.cat((self.maps_BKCHW, maps_BNCHW), 1)[:, maps_BNCHW.shape[1] :])
 
     def after_frames(self, frames_B3HW: Sequence[Tensor]) -> PastFrames:
         """The same maps, with one more frame painted at every scale (coarsest first) and the oldest forgotten."""
         images = tuple(
-            torch.cat((history[:, 1:], frame[:, None]), 1)
+            torch.cat((history, frame[:, None]), 1)[:, 1:]
             for history, frame in zip(self.images_BK3HW, frames_B3HW, strict=True)
         )
         return replace(self, images_BK3HW=images, painted=True)

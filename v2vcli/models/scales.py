@@ -30,7 +30,7 @@ class GeneratorConfig:
 
     Attributes:
         map_channels: channels of one frame's map.
-        past: number of past frames it looks at, L in the paper.
+        past: number of past frames it looks at, L in the paper; 0 paints each frame by itself (without `flow`).
         width: channels of the coarsest scale at its full resolution; doubled by each of the `downsamplings` halvings.
         downsamplings: halvings inside the coarsest scale.
         blocks: residual blocks of the coarsest scale; the larger half sits in the encoders, the rest in each trunk.
@@ -60,7 +60,9 @@ class GeneratorConfig:
     def __post_init__(self) -> None:
         """Check the numbers and freeze the channel list (JSON gives a list)."""
         object.__setattr__(self, "foreground", tuple(self.foreground))
-        sizes = ("map_channels", "past", "width", "downsamplings", "blocks", "finer_blocks", "kernel")
+        if self.past < int(self.flow):
+            raise ValueError(f"a generator's past must be at least {int(self.flow)}, since flow is {self.flow}")
+        sizes = ("map_channels", "width", "downsamplings", "blocks", "finer_blocks", "kernel")
         if small := [name for name in sizes if getattr(self, name) < 1]:
             raise ValueError(f"a generator's {', '.join(small)} must be at least 1, got {self}")
         if self.kernel % 2 == 0:
@@ -107,7 +109,7 @@ class Scale(nn.Module):
     Attributes:
         flow_scale: the flow head's unit in pixels of this scale.
         map_encoder: stack of K + 1 maps -> features.
-        past_encoder: stack of K painted frames -> features of the same shape.
+        past_encoder: stack of K painted frames -> features of the same shape; absent with K = 0.
         trunk: residual blocks of the hallucination; empty at finer scales, whose decoder begins with them.
         decoder: trunk's features -> full resolution. ``image_head``: those -> the frame, equation (2)'s h_B.
         flow_trunk: as `trunk`. ``flow_decoder``: as `decoder`. ``flow_head``: w_t. ``mask_head``: m_t.
@@ -126,7 +128,7 @@ class Scale(nn.Module):
 
     def __init__(self, config: GeneratorConfig, s: int) -> None:
         super().__init__()
-        self.has_flow, self.has_foreground = config.flow, bool(config.foreground)
+        self.has_past, self.has_flow, self.has_foreground = config.past > 0, config.flow, bool(config.foreground)
         self.flow_scale = FLOW_SCALE * 2**s
         width = config.width_at(s)
         self.image_head = layers.head(width, 3, config.kernel, nn.Tanh())
@@ -146,7 +148,8 @@ class CoarseScale(Scale):
         before, after = c.blocks - c.blocks // 2, c.blocks // 2
         deepest = 1 << c.downsamplings
         self.map_encoder = layers.encoder(c.stacked_channels, width, c.downsamplings, before, c.norm, c.kernel)
-        self.past_encoder = layers.encoder(3 * c.past, width, c.downsamplings, before, c.norm, c.kernel)
+        if c.past:
+            self.past_encoder = layers.encoder(3 * c.past, width, c.downsamplings, before, c.norm, c.kernel)
         self.trunk = layers.residual_trunk(width * deepest, after, c.norm)
         self.decoder = layers.decoder(width, c.downsamplings, c.norm)
         if self.has_flow:
@@ -166,7 +169,8 @@ class FinerScale(Scale):
         super().__init__(config, s)
         c, width = config, config.width_at(s)
         self.map_encoder = layers.encoder(c.stacked_channels, width, 1, 0, c.norm, c.kernel)
-        self.past_encoder = layers.encoder(3 * c.past, width, 1, 0, c.norm, c.kernel)
+        if c.past:
+            self.past_encoder = layers.encoder(3 * c.past, width, 1, 0, c.norm, c.kernel)
         self.trunk = nn.Sequential()
         self.decoder = self._decoder(c, width)
         if self.has_flow:

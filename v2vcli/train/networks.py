@@ -108,7 +108,7 @@ def start_from_image_generator(generator: Vid2VidGenerator, image_generator: Ima
             mine[key] = torch.zeros_like(mine[key])
             mine[key][:, -value.shape[1] :] = value
     coarse.load_state_dict(mine)
-    for part in coarse.past_encoder.modules():
+    for part in coarse.past_encoder.modules() if coarse.has_past else ():
         if isinstance(part, nn.InstanceNorm2d) and part.affine:
             nn.init.constant_(part.weight, PAST_GAIN)
 

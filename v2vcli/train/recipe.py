@@ -160,6 +160,8 @@ class Recipe(RecipeTable):
             if stage.kind not in KINDS[self.model.arch]:
                 kinds = [each.kind for each in self.stage]
                 raise ValueError(f"model.arch {self.model.arch!r} does not fit stages of kind {kinds}")
+            if stage.kind == "video" and stage.start != "painted" and self.model.past == 0:
+                raise ValueError(f'{where}: with model.past 0 nothing is looked back at: leave start at "painted"')
             if stage.kind == "video" and stage.start != "painted" and stage.frames <= self.model.past:
                 raise ValueError(f"{where}: the first {self.model.past} frames are not painted: set frames to more")
             load_size = self.load_size_of(stage)

@@ -52,7 +52,9 @@ class ModelRecipe(RecipeTable):
     finer_blocks: int = Field(default=3, ge=1, description="residual blocks in each decoder of a finer scale")
     flow: bool = Field(default=True, description="whether frames are warped from the last one at all")
     kernel: Literal[3, 5, 7] = Field(default=7, description="side of the first and last convolution of every branch")
-    past: int = Field(default=2, ge=1, le=4, description="painted frames that are looked at")
+    past: int = Field(
+        default=2, ge=0, le=4, description="painted frames that are looked at; 0, without flow: each frame is on its own"
+    )
     image_width: int = Field(default=16, ge=1, description="channels of the image generator at its full resolution")
     image_downsamplings: int | None = Field(
         default=None,
@@ -79,6 +81,8 @@ class ModelRecipe(RecipeTable):
             raise ValueError(f"width {self.width} cannot be halved for each of {self.finer} finer scales")
         if self.image_width % (1 << self.image_enhancers):
             raise ValueError(f"image_width {self.image_width} cannot be halved {self.image_enhancers} times")
+        if self.past < int(self.flow):
+            raise ValueError("past 0 has no frame to warp: set flow to false")
         return self
 
     @property
@@ -247,7 +251,7 @@ class PrecisionRecipe(RecipeTable):
         default=False,
         description="forget a frame's activations and compute them again for the gradient: less memory, slower",
     )
-    channels_last: bool = Field(default=False, description="memory layout of images")
+    channels_last: bool = Field(default=True, description="memory layout of images: colours beside each other, faster")
     compile: bool = Field(
         default=False, description="compile networks: minutes at the start of each stage, faster from then"
     )
