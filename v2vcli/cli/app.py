@@ -23,7 +23,7 @@ from typing import Annotated, Any, NoReturn, cast
 import typer
 
 import v2vcli
-from v2vcli.cli import convert, evaluate, models, train
+from v2vcli.cli import convert, evaluate, models, segment, train
 from v2vcli.cli.messages import messages
 from v2vcli.cli.streams import open_closed_streams, silence
 from v2vcli.errors import V2VError
@@ -40,8 +40,8 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 output not written, 2 wrong command line or recipe, 4 model, 5 input,"
     " 75 training can go on, 129, 143 and 255 stopped.",
 )
-app.command("convert", epilog=convert.CONVERT_EXAMPLES)(convert.convert)
-app.command("segment", epilog=convert.SEGMENT_EXAMPLES)(convert.segment)
+app.command("convert", epilog=convert.EXAMPLES)(convert.convert)
+app.command("segment", epilog=segment.EXAMPLES)(segment.segment)
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.add_typer(models.app, name="models")

@@ -1,4 +1,4 @@
-"""``v2v convert`` and ``v2v segment``."""
+"""``v2v convert``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from v2vcli.cli import options
-from v2vcli.cli.display import conclusion, progress_display
+from v2vcli.cli.display import conclude, progress_display
 from v2vcli.cli.messages import messages
-from v2vcli.engine.progress import Result
-from v2vcli.engine.request import ConvertRequest, SegmentRequest
-from v2vcli.errors import UsageError
+from v2vcli.engine.request import ConvertRequest
 
-CONVERT_EXAMPLES = """[bold]Examples[/bold]
+EXAMPLES = """[bold]Examples[/bold]
 
 v2v convert drive.mp4 --mode seg2street -o out.mp4
 
@@ -25,14 +23,6 @@ v2v convert drive.mp4 --mode seg2street -o out.mkv --save-maps maps.mkv -c:v lib
 v2v convert drive.mp4 --mode seg2street -o out.mp4 --maps maps.mkv
 
 v2v convert drive.mp4 --model runs/mine/model.safetensors --maps labels/ --maps-schema camvid11 -o out.mp4
-"""
-SEGMENT_EXAMPLES = """[bold]Examples[/bold]
-
-v2v segment drive.mp4 -o maps.mkv
-
-v2v segment drive.mp4 -o maps/ -t 10 -s 640x360
-
-v2v segment me.mp4 -o edges.mkv --mode edge2face
 """
 
 
@@ -140,7 +130,7 @@ def convert(
 
     The output has the input's frames, times, size, audio, subtitles and tags, unless options say otherwise.
     """
-    _refuse_both(yes, no)
+    options.refuse_both(yes, no)
     asked: dict[str, Any] = {
         "input": input,
         "output": output,
@@ -174,69 +164,4 @@ def convert(
         from v2vcli.engine.convert import convert as run
 
         result = run(request, progress=report)
-    _conclude(result)
-
-
-def segment(
-    input: options.Input,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="maps.mkv, or a folder.", rich_help_panel=options.FILES_PANEL)
-    ],
-    mode: options.Mode = None,
-    model: options.Model = None,
-    smooth_maps: options.SmoothMaps = 0.93,
-    yes: options.Yes = False,
-    no: options.No = False,
-    start: options.Start = None,
-    duration: options.Duration = None,
-    end: options.End = None,
-    rate: options.Rate = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            "-s", metavar="WxH", help="Size of the maps. Default: the input's.", rich_help_panel=options.RANGE_PANEL
-        ),
-    ] = None,
-    device: options.Device = "auto",
-    window: options.Window = None,
-    tolerant: options.Tolerant = False,
-    loglevel: options.LogLevel = "info",
-) -> None:
-    """Store only the maps of a video, to look at, edit, and paint from (v2v convert --maps).
-
-    Without --mode and --model they are label maps of a street.
-    """
-    _refuse_both(yes, no)
-    asked: dict[str, Any] = {
-        "input": input,
-        "output": output,
-        "mode": mode,
-        "model": model,
-        "smooth_maps": smooth_maps,
-        "overwrite": yes,
-        "start": start,
-        "duration": duration,
-        "end": end,
-        "rate": rate,
-        "size": size,
-        "device": device,
-        "window": window,
-        "tolerant": tolerant,
-    }
-    request = SegmentRequest(**asked)
-    with progress_display(messages) as report:
-        from v2vcli.engine.segment import segment as run
-
-        result = run(request, progress=report)
-    _conclude(result)
-
-
-def _refuse_both(yes: bool, no: bool) -> None:
-    if yes and no:
-        raise UsageError("-y and -n contradict each other; give one of them")
-
-
-def _conclude(result: Result) -> None:
-    for warning in result.warnings:
-        messages.warning(warning)
-    messages.info(conclusion(result))
+    conclude(messages, result)

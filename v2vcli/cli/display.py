@@ -87,3 +87,10 @@ def conclusion(result: Result) -> str:
         f"{result.output}: {frames}, {result.width}x{result.height}, {float(done.media):.2f} s{by}"
         f" in {done.elapsed:.1f} s (fps={done.fps:.1f} speed={done.speed:.3g}x)"
     )
+
+
+def conclude(messages: Messages, result: Result) -> None:
+    """Say how a job ended: its warnings, then the last line."""
+    for warning in result.warnings:
+        messages.warning(warning)
+    messages.info(conclusion(result))

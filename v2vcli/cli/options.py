@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from v2vcli.cli.messages import LEVELS, messages
+from v2vcli.errors import UsageError
 
 MODEL_PANEL = "Model"
 RANGE_PANEL = "Part of the video (as ffmpeg)"
@@ -19,6 +20,16 @@ RUN_PANEL = "Running"
 def _set_level(name: str) -> str:
     messages.set_level(name)
     return name
+
+
+def refuse_both(yes: bool, no: bool) -> None:
+    """Refuse ``-y`` with ``-n``.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if yes and no:
+        raise UsageError("-y and -n contradict each other; give one of them")
 
 
 Input: TypeAlias = Annotated[Path, typer.Argument(help="The video to read.", metavar="INPUT", show_default=False)]
