@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from v2vcli.engine.request import ConvertRequest, SegmentRequest
-from v2vcli.engine.values import frame_rate, seconds, size
 from v2vcli.errors import UsageError
+from v2vcli.values import frame_rate, seconds, size
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def info(
     A multiply-add counts as two FLOPs. Hoisted ones need no painted frame and are done for a whole window at once;
     recurrent ones wait for the frame before.
     """
-    from v2vcli.engine.values import size as parsed
+    from v2vcli.values import size as parsed
 
     wanted = None if size is None else parsed(size, "--size")
     if window is not None and window < 1:

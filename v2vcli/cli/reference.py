@@ -77,8 +77,8 @@ def import_model(
     The networks are told from the shapes of the tensors, every one of which has to fit. Nothing in the files is run.
     Such weights stay under the licence they came with, which the model then says of itself.
     """
-    from v2vcli.engine.values import size as parsed
     from v2vcli.models.reference_request import ImportRequest
+    from v2vcli.values import size as parsed
 
     request = ImportRequest(
         sources=tuple(sources),

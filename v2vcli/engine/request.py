@@ -13,8 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from v2vcli.engine.values import Time, frame_rate, seconds, size
 from v2vcli.errors import UsageError
+from v2vcli.values import Time, frame_rate, seconds, size
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
