@@ -18,7 +18,7 @@ FACE, POSE = MapSpec("face"), MapSpec("pose")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "depth"}, "'depth' is not one of labels, edges, rgb, face, pose"),
+        ({"kind": "sound"}, "'sound' is not one of labels, edges, rgb, face, pose, flow, depth"),
         ({"kind": "labels"}, "'labels' needs a schema"),
         ({"kind": "rgb", "schema": CAMVID11}, "'rgb' has no schema"),
         ({"kind": "edges", "instance_edges": True}, "instance edges belong to label maps"),

@@ -7,6 +7,7 @@ Shapes: N frames, C channels, H, W pixels. Conventions are those of the vid2vid 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import torch
@@ -15,8 +16,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from v2vcli.errors import InputError, SchemaMismatch
+from v2vcli.maps.kitti import decode_flow, nearness
 from v2vcli.maps.label_schema import VOID, LabelSchema
 from v2vcli.maps.spec import MapFrame
+
+_FLOW_UNIT: Final = np.float32(20)
+"""Pixels: what flow heads are multiplied by (`models.scales`)."""
 
 
 def one_hot(ids: Tensor, classes: int) -> Tensor:
@@ -108,8 +113,10 @@ def map_tensor(maps: Sequence[MapFrame], device: torch.device | str) -> Tensor:
 
     Returns:
         (N, C, H, W) float32 on `device`, C = `spec.channels`. Labels: one-hot in [0, 1], zero where an id has no plane
-        (void), then the instance edges if the spec has them. Edges: 0 or 1. rgb: [-1, 1]. Faces: [0, 1]. Poses:
-        [-1, 1]; of DensePose's part number, 0..24, as well.
+        (void), then the instance edges if the spec has them. Edges: 0 or 1, then the distance from them if the spec
+        says so (`edge_distance`). rgb: [-1, 1]. Faces: [0, 1]. Poses: [-1, 1]; of DensePose's part number, 0..24, as
+        well. Flow: u and v in units of 20 pixels, as the generator's flow heads have it, then 1 where it is known.
+        Depth: `kitti.nearness`, then 1 where it is known.
 
     Raises:
         InputError: No maps, mixed specs or sizes, or the spec wants instance edges and a map has no instances.
@@ -123,6 +130,8 @@ def map_tensor(maps: Sequence[MapFrame], device: torch.device | str) -> Tensor:
             raise InputError(
                 f"maps in one window differ: {spec.kind} {size} and {m.spec.kind} {m.size}; resize or remap"
             )
+    if spec.kind in ("flow", "depth"):
+        return torch.from_numpy(np.stack([_measured(m) for m in maps])).to(device, non_blocking=True)
     array = torch.from_numpy(np.stack([m.array for m in maps])).to(device, non_blocking=True)
     if spec.kind == "rgb":
         return array.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1.0).contiguous()
@@ -133,8 +142,12 @@ def map_tensor(maps: Sequence[MapFrame], device: torch.device | str) -> Tensor:
         if spec.channels == 6:
             full[2] = 24  # DensePose's parts
         return (array.permute(0, 3, 1, 2) / full[:, None, None]).sub_(0.5).div_(0.5).contiguous()
-    if spec.kind == "edges":
-        return (array > 127).to(torch.float32).unsqueeze(1)
+    if spec.edges is not None:
+        edges = (array > 127).to(torch.float32).unsqueeze(1)
+        if not spec.edges.distance:
+            return edges
+        distances = torch.from_numpy(np.stack([edge_distance(m.array) for m in maps]))
+        return torch.cat([edges, distances.unsqueeze(1).to(device, non_blocking=True)], dim=1)
     schema = spec.label_schema
     for m in maps:
         _require_known(m.array, schema)  # on the CPU, so that a GPU need not be waited for
@@ -149,6 +162,29 @@ def map_tensor(maps: Sequence[MapFrame], device: torch.device | str) -> Tensor:
         )
     edges = instance_edges(torch.from_numpy(np.stack(instances)).to(device, non_blocking=True))
     return torch.cat([planes, edges.unsqueeze(1)], dim=1)
+
+
+def edge_distance(edges: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Distance from the nearest edge, as face maps have it from their curves: across plus down, in steps of 3 pixels.
+
+    Args:
+        edges: (H, W) uint8, 0 or 255.
+
+    Returns:
+        (H, W) float32: 0 on an edge, 1 from 765 pixels on, and everywhere where there is no edge.
+    """
+    import cv2
+
+    distance = cv2.distanceTransform(np.where(edges > 127, np.uint8(0), np.uint8(255)), cv2.DIST_L1, 3)
+    return np.asarray(np.minimum(np.floor(distance / 3), 255) / 255, np.float32)
+
+
+def _measured(frame: MapFrame) -> NDArray[np.float32]:
+    """(C, H, W) of a flow or depth map: the measure, then where it is known."""
+    if frame.spec.kind == "depth":
+        return np.stack((nearness(frame.array), (frame.array > 0).astype(np.float32)))
+    flow, known = decode_flow(frame.array)
+    return np.concatenate((np.moveaxis(flow, 2, 0) / _FLOW_UNIT, known[None].astype(np.float32)))
 
 
 def _require_known(ids: NDArray[np.uint8], schema: LabelSchema) -> None:

@@ -182,7 +182,7 @@ def face_map(
     photo: NDArray[np.uint8],
     settings: FaceSettings = FaceSettings(),  # noqa: B008 - frozen
 ) -> MapFrame:
-    """The map of a face, at the size of the photo, with its part labels as instances.
+    """The map of a face, at the size of the photo, with its part labels as instances, and the landmarks.
 
     Args:
         landmarks: (68, 2) x, y in pixels of the photo.
@@ -194,4 +194,5 @@ def face_map(
     """
     points = with_forehead(landmarks)
     labels = part_labels(points, photo.shape[1], photo.shape[0])
-    return MapFrame(MapSpec("face", face=settings), draw_face(points, photo, labels, settings), labels.astype(np.int32))
+    drawn = draw_face(points, photo, labels, settings)
+    return MapFrame(MapSpec("face", face=settings), drawn, labels.astype(np.int32), checked_landmarks(landmarks))

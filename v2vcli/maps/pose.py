@@ -130,7 +130,7 @@ def pose_map(
     dropout: PoseDropout | None = None,
     generator: np.random.Generator | None = None,
 ) -> MapFrame:
-    """The map of a picture's people.
+    """The map of a picture's people, and their points as they were given (`dropout` is in the drawing alone).
 
     Args:
         people: As `draw_people`.
@@ -145,6 +145,7 @@ def pose_map(
         InputError: Points or DensePose do not fit.
         UsageError: DensePose is missing, or not wanted; or `dropout` without `generator`.
     """
+    people = checked_people(people)
     skeletons = draw_people(people, width, height, settings, dropout, generator)
     spec = MapSpec("pose", pose=settings)
     if settings.densepose != (densepose is not None):
@@ -152,7 +153,7 @@ def pose_map(
             f"a pose map of {spec.channels} channels {'needs' if settings.densepose else 'has no'} DensePose"
         )
     if densepose is None:
-        return MapFrame(spec, skeletons)
+        return MapFrame(spec, skeletons, keypoints=people)
     if densepose.shape != skeletons.shape or densepose.dtype != np.uint8 or densepose[..., 2].max() > DENSEPOSE_PARTS:
         raise InputError(
             f"a DensePose picture here is {skeletons.shape} uint8 with part numbers 0..{DENSEPOSE_PARTS} in its third "
@@ -160,7 +161,7 @@ def pose_map(
         )
     if dropout is not None:
         densepose = drop_densepose(densepose, dropout, _required(generator))
-    return MapFrame(spec, np.concatenate((densepose, skeletons), axis=2))
+    return MapFrame(spec, np.concatenate((densepose, skeletons), axis=2), keypoints=people)
 
 
 def drop_densepose(

@@ -8,6 +8,7 @@ This module imports neither torch nor OpenCV at module level: the command line r
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -15,12 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError, SchemaMismatch, UsageError
-from v2vcli.maps.keypoints import FACE_CURVES, FaceSettings, PoseSettings
+from v2vcli.maps.keypoints import (
+    FACE_CURVES,
+    FaceSettings,
+    Points,
+    PoseSettings,
+    checked_landmarks,
+    checked_people,
+)
 from v2vcli.maps.label_schema import LabelSchema
+from v2vcli.maps.resizing import resize_edges, resize_flow, resize_image, resize_nearest, resize_planes
 
-MapKind: TypeAlias = Literal["labels", "edges", "rgb", "face", "pose"]
+__all__ = ["DRAWN_KINDS", "CannySettings", "MapFrame", "MapKind", "MapSpec", "resize_image"]
+
+MapKind: TypeAlias = Literal["labels", "edges", "rgb", "face", "pose", "flow", "depth"]
 DRAWN_KINDS: Final = ("face", "pose")
-"""Kinds that are drawn from keypoints (`maps.face`, `maps.pose`): no file holds such maps yet."""
+"""Kinds that are drawn from keypoints (`maps.face`, `maps.pose`)."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,8 @@ class CannySettings:
         auto_quantile: Share of the pixels whose gradient lies below the automatic upper threshold, 0..1.
         auto_ratio: Lower over upper threshold where `low` is None, 0..1.
         auto_floor: The automatic upper threshold never falls below this: sensor noise in a flat picture is no edge.
+        distance: Networks are given a second plane, the distance from the nearest edge (`conditioning.map_tensor`); the
+            edges themselves are the same.
 
     Raises:
         UsageError: A value is out of range, or `low` is given without `high`, or above it.
@@ -48,11 +61,14 @@ class CannySettings:
     auto_quantile: float = 0.9
     auto_ratio: float = 0.4
     auto_floor: float = 20.0
+    distance: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.distance, bool):
+            raise UsageError(f"Canny distance is {self.distance!r}; give true or false")
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None and field.name in ("low", "high"):
+            if field.name == "distance" or (value is None and field.name in ("low", "high")):
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
                 raise UsageError(f"Canny {field.name} is {value!r}; give a number of at least 0")
@@ -81,7 +97,7 @@ class MapSpec:
     """What a model paints from.
 
     Attributes:
-        kind: `labels`, `edges`, `rgb`, `face` or `pose`.
+        kind: `labels`, `edges`, `rgb`, `face`, `pose`, `flow` or `depth`.
         schema: The label schema; for labels only, and then required.
         instance_edges: Whether a plane with the edges of the instances follows the label planes.
         edges: How edge maps are made; for edges only, default settings where None is given.
@@ -118,8 +134,9 @@ class MapSpec:
     def channels(self) -> int:
         """Channels of what `conditioning.map_tensor` makes.
 
-        Label planes (+1 with instance edges); 1 for edges, 3 for rgb; 15 for faces, or 1 without distances; 3 for
-        poses, or 6 with DensePose.
+        Label planes (+1 with instance edges); 1 for edges, or 2 with the distance from them; 3 for rgb; 15 for faces,
+        or 1 without distances; 3 for poses, or 6 with DensePose; 3 for flow and 2 for depth, each with a plane that
+        says where it is known.
         """
         if self.kind == "labels":
             return self.label_schema.planes + self.instance_edges
@@ -127,7 +144,16 @@ class MapSpec:
             return 1 + len(FACE_CURVES) * self.face.distances
         if self.pose is not None:
             return 6 if self.pose.densepose else 3
-        return 1 if self.kind == "edges" else 3
+        if self.edges is not None:
+            return 1 + self.edges.distance
+        return 2 if self.kind == "depth" else 3
+
+    @property
+    def planes(self) -> int | None:
+        """Third dimension of `MapFrame.array`; None where it has two: labels, edges and depth."""
+        if self.kind in ("labels", "edges", "depth"):
+            return None
+        return self.channels
 
     @property
     def label_schema(self) -> LabelSchema:
@@ -199,24 +225,34 @@ class MapFrame:
     Attributes:
         spec: Kind and schema.
         array: labels (H, W) uint8 ids; edges (H, W) uint8, 0 or 255; rgb (H, W, 3) uint8; face and pose (H, W, C)
-            uint8, C = `spec.channels`.
+            uint8, C = `spec.channels`; flow (H, W, 3) and depth (H, W) uint16 as `maps.kitti` encodes them.
         instances: (H, W) int32 ids that differ wherever objects differ (of a face: its parts), or None; labels and
             faces only.
+        keypoints: What a face or pose was drawn from, float64 in pixels of the map: face (68, 2) x, y; pose
+            (people, 137, 3) x, y, confidence (`maps.keypoints`). None where it is not known.
 
     Raises:
         InputError: Shape or type does not fit the kind.
     """
 
     spec: MapSpec
-    array: NDArray[np.uint8]
+    array: NDArray[Any]
     instances: NDArray[np.int32] | None = None
+    keypoints: Points | None = None
 
     def __post_init__(self) -> None:
-        planes = () if self.spec.kind in ("labels", "edges") else (self.spec.channels,)
-        if self.array.dtype != np.uint8 or self.array.shape[2:] != planes or 0 in self.array.shape[:2]:
+        planes = () if self.spec.planes is None else (self.spec.planes,)
+        dtype = np.dtype(np.uint16 if self.spec.kind in ("flow", "depth") else np.uint8)
+        if (
+            self.array.dtype != dtype
+            or self.array.ndim != 2 + len(planes)
+            or self.array.shape[2:] != planes
+            or 0 in self.array.shape[:2]
+        ):
             shape = f"(H, W, {planes[0]})" if planes else "(H, W)"
             raise InputError(
-                f"a '{self.spec.kind}' map is {shape} uint8, not {self.array.shape} {self.array.dtype}; check its maker"
+                f"a '{self.spec.kind}' map is {shape} {dtype}, not {self.array.shape} {self.array.dtype}; "
+                "check its maker"
             )
         if self.instances is not None and (
             self.spec.kind not in ("labels", "face")
@@ -227,6 +263,13 @@ class MapFrame:
                 f"instances are (H, W) int32 beside a label or face map of the same size, not {self.instances.shape} "
                 f"{self.instances.dtype} beside a '{self.spec.kind}' map of {self.array.shape}; check its maker"
             )
+        if self.keypoints is not None:
+            if self.spec.kind not in DRAWN_KINDS or self.keypoints.dtype != np.float64:
+                raise InputError(
+                    f"keypoints are float64 beside a face or pose map, not {self.keypoints.dtype} beside a "
+                    f"'{self.spec.kind}' map; check its maker"
+                )
+            (checked_landmarks if self.spec.kind == "face" else checked_people)(self.keypoints)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -236,81 +279,41 @@ class MapFrame:
     def resized(self, width: int, height: int) -> MapFrame:
         """Bring the map to another size.
 
-        Labels, poses and instances take the nearest pixel (centre-aligned), rgb is averaged over areas, faces are
-        interpolated (over areas of twice the new pixel when shrinking). Edges stay thin lines: when shrinking, a pixel
-        is an edge where a one-pixel line crosses its area (nearest would drop most of them).
+        Labels, poses, depth, flow and instances take the nearest pixel (centre-aligned), flow in pixels of the new
+        size; rgb is averaged over areas, faces are interpolated (over areas of twice the new pixel when shrinking).
+        Edges stay thin lines. Keypoints are scaled; one that was not found (0, 0) stays so.
         """
         if (width, height) == self.size:
             return self
         if width < 1 or height < 1:
             raise UsageError(f"a map cannot be resized to {width}x{height}; give a size of at least 1x1")
-        rows, columns = _nearest(self.array.shape[0], height)[:, None], _nearest(self.array.shape[1], width)
-        instances = None if self.instances is None else self.instances[rows, columns]
-        if self.spec.kind in ("labels", "pose"):
-            return MapFrame(self.spec, self.array[rows, columns], instances)
-        if self.spec.kind == "face":
-            return MapFrame(self.spec, _interpolated(self.array, width, height), instances)
-        if self.spec.kind == "edges":
-            return MapFrame(self.spec, _resized_edges(self.array, width, height))
-        return MapFrame(self.spec, resize_image(self.array, width, height))
+        instances = None if self.instances is None else resize_nearest(self.instances, width, height)
+        keypoints = None if self.keypoints is None else self.keypoints.copy()
+        if keypoints is not None:
+            keypoints[..., :2] *= (width / self.size[0], height / self.size[1])
+        resize = _RESIZING.get(self.spec.kind, resize_nearest)
+        return MapFrame(self.spec, resize(self.array, width, height), instances, keypoints)
 
     def picture(self) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB to look at.
 
         Colourised labels, white on black edges (of a face: on blue that fades with the distance), rgb and skeletons as
-        they are (on DensePose, darkened).
+        they are (on DensePose, darkened), flow by direction and speed, depth brighter where it is nearer.
 
         Raises:
             SchemaMismatch: A label map has ids that its schema does not know.
         """
         if self.spec.kind == "labels":
             return self.spec.label_schema.colourise(self.array)
-        if self.spec.kind == "edges":
-            return np.repeat(self.array[..., None], 3, axis=2)
-        if self.spec.kind == "face":
-            picture = np.repeat(self.array[..., :1], 3, axis=2)
-            if self.spec.channels > 1:
-                glow = 160 - np.minimum(self.array[..., 1:].min(axis=2), 32) * np.uint8(5)
-                picture[..., 2] = np.maximum(picture[..., 2], glow)
-            return picture
-        if self.spec.channels == 6:
-            skeleton, surface = self.array[..., 3:], self.array[..., :3] // 2
-            surface[..., 2] *= 10  # a part number, 24 at most
-            return np.where(skeleton.any(axis=2, keepdims=True), skeleton, surface)
-        return self.array
+        from v2vcli.maps.pictures import map_picture
+
+        return map_picture(self.spec, self.array)
 
 
-def resize_image(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Resize a picture, (H, W) or (H, W, 3) uint8: averaged over areas when shrinking, bilinear when enlarging."""
-    if image.shape[:2] == (height, width):
-        return image
-    import cv2
-
-    shrinks = width <= image.shape[1] and height <= image.shape[0]
-    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(resized, np.uint8)
-
-
-def _interpolated(planes: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Resize (H, W, C) bilinearly, as Pillow does: over areas of twice the new pixel when shrinking."""
-    from PIL import Image
-
-    resized = [
-        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
-        for plane in np.moveaxis(planes, 2, 0)
-    ]
-    return np.stack(resized, axis=2)
-
-
-def _nearest(source: int, target: int) -> NDArray[np.intp]:
-    """Index of the source pixel whose centre is nearest, for each target pixel."""
-    return (np.arange(target) * 2 + 1) * source // (2 * target)
-
-
-def _resized_edges(edges: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    shrink = max(edges.shape[1] / width, edges.shape[0] / height)
-    if shrink <= 1:
-        return edges[_nearest(edges.shape[0], height)[:, None], _nearest(edges.shape[1], width)]
-    # A one-pixel line straight through a box of side s covers 1/s of it, one that only cuts a corner less than half.
-    share = resize_image(edges, width, height)
-    return np.where(share >= 255 * 0.5 / shrink, np.uint8(255), np.uint8(0))
+_RESIZING: Final[dict[MapKind, Callable[[NDArray[Any], int, int], NDArray[Any]]]] = {
+    "edges": resize_edges,
+    "rgb": resize_image,
+    "face": resize_planes,
+    "flow": resize_flow,
+}
+"""How arrays are brought to another size, where it is not by the nearest pixel."""
