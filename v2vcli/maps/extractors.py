@@ -42,7 +42,8 @@ class SegmentationExtractor:
         network: (N, 3, H, W) float32 in [-1, 1] to logits (N, planes of the schema, h, w), at any stride.
         spec: A label spec without instance edges (a semantic network knows no instances).
         device: Where the network lives.
-        network_size: (width, height) that the network is given; images are brought to it (area average).
+        network_size: (width, height) that the network is given; images are brought to it (area average). Or what makes
+            it of the images' (width, height), so that one extractor serves videos of any shape.
         batch: Images per call of the network.
 
     Raises:
@@ -54,7 +55,7 @@ class SegmentationExtractor:
         network: Callable[[Tensor], Tensor],
         spec: MapSpec,
         device: torch.device | str,
-        network_size: tuple[int, int],
+        network_size: tuple[int, int] | Callable[[tuple[int, int]], tuple[int, int]],
         batch: int = 8,
     ) -> None:
         if spec.kind != "labels" or spec.instance_edges:
@@ -62,7 +63,8 @@ class SegmentationExtractor:
                 f"a segmentation network makes label maps without instances, not '{spec.kind}'"
                 f"{' with instance edges' if spec.instance_edges else ''}; give the maps with --maps"
             )
-        if min(*network_size, batch) < 1:
+        sides = () if callable(network_size) else network_size
+        if min(*sides, batch, batch) < 1:
             raise UsageError(f"segmenting at {network_size} in batches of {batch} is impossible; give positive numbers")
         self.spec = spec
         self._network = network
@@ -84,7 +86,9 @@ class SegmentationExtractor:
         return maps
 
     def _logits(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        batch = np.stack([resize_image(image, *self._network_size) for image in images])
+        height, width = images[0].shape[:2]
+        size = self._network_size((width, height)) if callable(self._network_size) else self._network_size
+        batch = np.stack([resize_image(image, *size) for image in images])
         pixels = torch.from_numpy(batch).to(self._device, non_blocking=True).permute(0, 3, 1, 2)
         logits = self._network(pixels.to(torch.float32).div_(127.5).sub_(1.0))
         planes = self.spec.label_schema.planes
