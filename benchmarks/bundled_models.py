@@ -27,7 +27,8 @@ import torch
 from PIL import Image
 
 import v2vcli
-from v2vcli.engine.modes import extractor_for, load_segmenter
+from v2vcli.engine.maker_names import MakerNames
+from v2vcli.engine.makers import load_segmenter, maker_for
 from v2vcli.evaluation import Report, evaluate
 from v2vcli.maps.edges import CannyExtractor
 from v2vcli.maps.schema import CAMVID11
@@ -99,7 +100,7 @@ def _judge_street(real: Path, model: str, out: Path) -> Report:
     info, _ = load_model(find_model(model))
     with VideoReader(out) as reader:
         size = reader.info.width, reader.info.height
-    extractor = extractor_for(info.spec, CPU, size)
+    extractor = maker_for(info.spec, MakerNames(), CPU, size)
     return evaluate(
         out, real, maps=maps, extractor=extractor, metrics=["warp_error_dis", "map_agreement", "colour_drift"]
     )

@@ -18,8 +18,9 @@ from tests.engine.material import picture, write_clip
 from v2vcli.cli.app import app
 
 OPTIONS = {
-    "convert": "--cuts --device --help --maps --maps-schema --mode --model --output --paint-size --precision"
-    " --save-maps --side-by-side --smooth-maps --tolerant --window -an -c:v -crf -h -loglevel -n -o -pix_fmt -preset -r"
+    "convert": "--cuts --device --edges --face --help --maps --maps-schema --mode --model --output --paint-size --pose"
+    " --precision --relabel --save-maps --segmenter --side-by-side --smooth-maps --tolerant --track --window -an"
+    " -c:v -crf -h -loglevel -n -o -pix_fmt -preset -r"
     " -s -ss -t -to -v -y",
     "segment": "--device --help --mode --model --output --smooth-maps --tolerant --window -h -loglevel -n -o -r -s"
     " -ss -t -to -v -y",

@@ -21,7 +21,7 @@ from tests.engine.material import picture, write_clip
         ("convert {clip} -o {tmp}/out.mp4", 2, "give --mode"),
         ("convert {clip} --mode edge2face", 2, "'-o'"),
         ("convert {clip} -o {tmp}/out.mp4 --modle x", 2, "--modle"),
-        ("convert {clip} -o {tmp}/out.mp4 --mode dog2cat", 2, "choose seg2street or edge2face"),
+        ("convert {clip} -o {tmp}/out.mp4 --mode dog2cat", 2, "choose seg2street, edge2face or pose2body"),
         ("convert {clip} -o {tmp}/out.mp4 --mode edge2face -y -n", 2, "-y and -n"),
         ("convert {clip} -o {tmp}/out.mp4 --mode edge2face -t 1 -to 2", 2, "-t and -to"),
         ("convert {clip} -o {tmp}/out.mp4 --mode edge2face -ss abc", 2, "-ss abc: not a time"),

@@ -151,18 +151,14 @@ def test_side_by_side_and_another_size(edge_model: Path, clip: Path, tmp_path: P
         assert stream.sample_aspect_ratio == 2
 
 
-def test_labels_are_remapped_or_refused(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from v2vcli.engine import modes
-
+def test_labels_are_remapped_or_refused(clip: Path, tmp_path: Path) -> None:
     painter = save_painter(tmp_path / "street.safetensors", LABELS)
     fitting = save_segmenter(tmp_path / "fitting.safetensors")
     foreign = save_segmenter(tmp_path / "foreign.safetensors", MapSpec("labels", schema=VOC21))
-    monkeypatch.setattr(modes, "SEGMENTER", fitting)
-    result = v2vcli.convert(clip, tmp_path / "out.mp4", model=str(painter), mode="seg2street")
+    result = v2vcli.convert(clip, tmp_path / "out.mp4", model=str(painter), mode="seg2street", segmenter=str(fitting))
     assert result.progress.frames == 25
-    monkeypatch.setattr(modes, "SEGMENTER", foreign)
     with pytest.raises(SchemaMismatch, match="aeroplane"):
-        v2vcli.convert(clip, tmp_path / "no.mp4", model=str(painter))
+        v2vcli.convert(clip, tmp_path / "no.mp4", model=str(painter), segmenter=f"v2v:{foreign}")
     assert not (tmp_path / "no.mp4").exists()
 
 
@@ -177,7 +173,7 @@ def test_an_rgb_model_needs_a_control_video(clip: Path, tmp_path: Path) -> None:
 def test_mode_and_model_that_contradict(edge_model: Path, clip: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="use --mode edge2face"):
         v2vcli.convert(clip, tmp_path / "out.mp4", model=str(edge_model), mode="seg2street")
-    with pytest.raises(UsageError, match="seg2street or edge2face"):
+    with pytest.raises(UsageError, match="seg2street, edge2face or pose2body"):
         v2vcli.convert(clip, tmp_path / "out.mp4", mode="dog2cat")
     segmenter = save_segmenter(tmp_path / "seg.safetensors")
     with pytest.raises(ModelError, match="not a model that paints"):

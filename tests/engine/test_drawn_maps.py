@@ -41,12 +41,14 @@ def test_drawn_maps_are_painted(tmp_path: Path, draw) -> None:
     assert not np.array_equal(pictures[0], next(generator.stream(blank)))
 
 
-@pytest.mark.parametrize("kind", ["face", "pose"])
-def test_convert_says_what_it_cannot_do(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [("face", "give --face face-alignment:2d or file:"), ("pose", "give --pose torchvision:keypointrcnn_resnet50_fpn")],
+)
+def test_convert_says_who_makes_such_maps(tmp_path: Path, kind: str, advice: str) -> None:
     model = save_painter(tmp_path / "model.safetensors", MapSpec(kind))
     clip = write_clip(tmp_path / "in.mp4", [picture(t) for t in range(3)])
-    for options in ({}, {"maps": str(tmp_path)}):
-        with pytest.raises(UsageError, match=f"'{kind}' maps, which .* yet; draw them") as caught:
-            v2vcli.convert(clip, tmp_path / "out.mp4", model=str(model), device="cpu", **options)
-        assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match=f"nothing bundled makes '{kind}' maps; {advice}") as caught:
+        v2vcli.convert(clip, tmp_path / "out.mp4", model=str(model), device="cpu")
+    assert "\n" not in str(caught.value)
     assert not (tmp_path / "out.mp4").exists()

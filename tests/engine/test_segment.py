@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tests.engine.material import LABELS, read, save_painter, save_segmenter
-from v2vcli.engine import segment as segmenting
 from v2vcli.engine.convert import convert
 from v2vcli.engine.request import ConvertRequest, SegmentRequest
 from v2vcli.engine.segment import segment
@@ -26,15 +25,12 @@ def test_edges_of_every_frame(edge_model: Path, clip: Path, tmp_path: Path) -> N
         np.testing.assert_array_equal(found.array, canny(frame.image))
 
 
-def test_labels_by_a_segmenter_or_by_what_a_painter_needs(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_labels_by_a_segmenter_or_by_what_a_painter_needs(clip: Path, tmp_path: Path) -> None:
     network = save_segmenter(tmp_path / "seg.safetensors")
-    monkeypatch.setattr(segmenting, "SEGMENTER", network)
     painter = save_painter(tmp_path / "street.safetensors", LABELS)
-    monkeypatch.setattr("v2vcli.engine.modes.SEGMENTER", network)
     found = []
-    for name, options in (("a", {}), ("b", {"model": str(network)}), ("c", {"model": str(painter)})):
+    by_name = {"segmenter": str(network)}
+    for name, options in (("a", by_name), ("b", {"model": str(network)}), ("c", {"model": str(painter), **by_name})):
         segment(SegmentRequest(input=clip, output=tmp_path / name, size=(40, 20), end="0.2", **options))  # type: ignore[arg-type]
         found.append([each.array for each in open_maps(tmp_path / name, LABELS)])
     assert [each.shape for each in found[0]] == [(20, 40)] * 5
@@ -64,21 +60,27 @@ def test_what_exists_stays(edge_model: Path, clip: Path, tmp_path: Path) -> None
     assert (tmp_path / "m.mkv").read_bytes() == b"mine"
 
 
-def test_label_maps_are_smoothed_and_those_of_convert_are_the_same(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network = save_segmenter(tmp_path / "seg.safetensors")
-    monkeypatch.setattr("v2vcli.engine.modes.SEGMENTER", network)
+def test_label_maps_are_smoothed_and_those_of_convert_are_the_same(clip: Path, tmp_path: Path) -> None:
+    network = str(save_segmenter(tmp_path / "seg.safetensors"))
     painter = save_painter(tmp_path / "street.safetensors", LABELS)
     found = {}
     for strength in (0.0, 0.9):
         out = tmp_path / f"{strength}.mkv"
-        segment(SegmentRequest(input=clip, output=out, model=str(painter), size=(64, 32), smooth_maps=strength))
+        segment(
+            SegmentRequest(
+                input=clip, output=out, model=str(painter), segmenter=network, size=(64, 32), smooth_maps=strength
+            )
+        )
         found[strength] = [each.array for each in open_maps(out, LABELS)]
     np.testing.assert_array_equal(found[0.9][0], found[0.0][0])  # a shot's first map has nothing to hold on to
     assert any(np.any(a != b) for a, b in zip(found[0.9], found[0.0], strict=True))
     request = ConvertRequest(
-        input=clip, output=tmp_path / "o.mp4", model=str(painter), save_maps=tmp_path / "m.mkv", smooth_maps=0.9
+        input=clip,
+        output=tmp_path / "o.mp4",
+        model=str(painter),
+        segmenter=network,
+        save_maps=tmp_path / "m.mkv",
+        smooth_maps=0.9,
     )
     convert(request)
     saved = [each.array for each in open_maps(tmp_path / "m.mkv", LABELS)]

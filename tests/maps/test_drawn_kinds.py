@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
-from v2vcli.engine.modes import extractor_for
 from v2vcli.errors import OutputError, UsageError
 from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import MapSpec
@@ -28,9 +26,3 @@ def test_they_are_not_read(tmp_path, kind):
         UsageError, match=rf"'{kind}' maps, which v2v cannot read .* draw them with v2vcli.maps.{kind} "
     ):
         open_maps(tmp_path, MapSpec(kind))
-
-
-@each_kind
-def test_nothing_makes_them_from_frames(kind):
-    with pytest.raises(UsageError, match=rf"nothing makes from frames yet; draw them .* v2vcli.maps.{kind} "):
-        extractor_for(MapSpec(kind), torch.device("cpu"), (64, 48))

@@ -22,6 +22,10 @@ v2v convert drive.mp4 --mode seg2street -o out.mkv --save-maps maps.mkv -c:v lib
 
 v2v convert drive.mp4 --mode seg2street -o out.mp4 --maps maps.mkv
 
+v2v convert dance.mp4 --mode pose2body --model mine.safetensors --pose file:openpose_json/ -o out.mp4
+
+v2v convert drive.mp4 --mode seg2street --relabel vegetation=building -o out.mp4
+
 v2v convert drive.mp4 --model runs/mine/model.safetensors --maps labels/ --maps-schema camvid11 -o out.mp4
 """
 
@@ -33,17 +37,15 @@ def convert(
     ],
     mode: options.Mode = None,
     model: options.Model = None,
-    maps: Annotated[
-        Path | None,
-        typer.Option(
-            "--maps",
-            metavar="PATH",
-            help="Paint from these maps: a maps.mkv, a folder of PNGs, a colour-coded or control video.",
-            rich_help_panel=options.MODEL_PANEL,
-        ),
-    ] = None,
+    segmenter: options.Segmenter = None,
+    pose: options.Pose = None,
+    face: options.Face = None,
+    edges: options.Edges = None,
+    maps: options.Maps = None,
     maps_schema: options.MapsSchema = None,
     smooth_maps: options.SmoothMaps = 0.93,
+    track: options.Track = False,
+    relabel: options.Relabel = None,
     paint_size: Annotated[
         str | None,
         typer.Option(
@@ -136,9 +138,15 @@ def convert(
         "output": output,
         "mode": mode,
         "model": model,
+        "segmenter": segmenter,
+        "pose": pose,
+        "face": face,
+        "edges": edges,
         "maps": maps,
         "maps_schema": maps_schema,
         "smooth_maps": smooth_maps,
+        "track": track,
+        "relabel": tuple(relabel or ()),
         "save_maps": save_maps,
         "side_by_side": side_by_side,
         "device": device,

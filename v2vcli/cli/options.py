@@ -11,6 +11,7 @@ from v2vcli.cli.messages import LEVELS, messages
 from v2vcli.errors import UsageError
 
 MODEL_PANEL = "Model"
+MAPS_PANEL = "Maps: what is painted from"
 RANGE_PANEL = "Part of the video (as ffmpeg)"
 VIDEO_PANEL = "Output video (as ffmpeg)"
 FILES_PANEL = "Files"
@@ -38,7 +39,8 @@ Mode: TypeAlias = Annotated[
     typer.Option(
         "--mode",
         metavar="MODE",
-        help="seg2street: label maps, painted as a street. edge2face: edges, painted as a talking head.",
+        help="seg2street: label maps, painted as a street. edge2face: edges, or with --face landmarks, painted as a"
+        " talking head. pose2body: skeletons, painted as people; needs --model.",
         rich_help_panel=MODEL_PANEL,
     ),
 ]
@@ -99,13 +101,78 @@ Rate: TypeAlias = Annotated[
     ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Maps: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--maps",
+        metavar="PATH",
+        help="Maps that are already made: a maps.mkv, a folder of PNGs or of OpenPose's JSON, a colour-coded or control"
+        " video. The same as file:PATH below.",
+        rich_help_panel=MAPS_PANEL,
+    ),
+]
+Segmenter: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--segmenter",
+        metavar="FAMILY:MODEL",
+        help="What makes label maps: street (bundled, the default), mine.safetensors, torchvision:deeplabv3_resnet50,"
+        " torchvision:maskrcnn_resnet50_fpn_v2 (with instances), hf:user/repo, file:PATH.",
+        rich_help_panel=MAPS_PANEL,
+    ),
+]
+Pose: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--pose",
+        metavar="FAMILY:MODEL",
+        help="What finds people: torchvision:keypointrcnn_resnet50_fpn, hf:user/repo (ViTPose), file:openpose_json/.",
+        rich_help_panel=MAPS_PANEL,
+    ),
+]
+Face: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--face",
+        metavar="FAMILY:MODEL",
+        help="What finds the 68 landmarks of a face: face-alignment:2d, file:PATH.",
+        rich_help_panel=MAPS_PANEL,
+    ),
+]
+Edges: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--edges",
+        metavar="FAMILY:MODEL",
+        help="What makes edge maps: canny (bundled, the default), file:PATH.",
+        rich_help_panel=MAPS_PANEL,
+    ),
+]
+Track: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--track",
+        help="Follow instances from frame to frame, so that each keeps its id.",
+        rich_help_panel=MAPS_PANEL,
+    ),
+]
+Relabel: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--relabel",
+        metavar="WHAT=CLASS",
+        help="Change labels: tree=building, 'car@#12=bus' (one instance), car@0,0,50%x100%=bus (a place),"
+        " car@1.5-3=bus (a time). May be given several times.",
+        rich_help_panel=MAPS_PANEL,
+    ),
+]
 SmoothMaps: TypeAlias = Annotated[
     float,
     typer.Option(
         "--smooth-maps",
         metavar="0..1",
         help="How firmly labels made here resist flicker; 0 takes every frame by itself.",
-        rich_help_panel=MODEL_PANEL,
+        rich_help_panel=MAPS_PANEL,
     ),
 ]
 MapsSchema: TypeAlias = Annotated[
@@ -114,6 +181,6 @@ MapsSchema: TypeAlias = Annotated[
         "--maps-schema",
         metavar="SCHEMA",
         help="What the ids of --maps mean: cityscapes19, cityscapes35, camvid11, voc21 or a schema.json.",
-        rich_help_panel=MODEL_PANEL,
+        rich_help_panel=MAPS_PANEL,
     ),
 ]

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 import v2vcli
 from v2vcli.engine.checks import require_known_names
 from v2vcli.engine.clip import Clip
-from v2vcli.engine.modes import choose_model, extractor_for, fingerprint, require_agreement
+from v2vcli.engine.modes import choose_model, fingerprint, require_agreement
 from v2vcli.engine.pipeline import Pipeline
 from v2vcli.engine.progress import Meter, OnProgress, Result
 from v2vcli.engine.request import ConvertRequest
@@ -37,10 +37,9 @@ from v2vcli.video.writer import VideoWriter
 
 if TYPE_CHECKING:
     from v2vcli.engine.generator import Generator
+    from v2vcli.engine.mapping import Stage
     from v2vcli.maps.spec import MapFrame
     from v2vcli.maps.store import MapWriter
-
-_Stage = Callable[[Iterable[Window]], Iterator[Window]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +78,8 @@ def convert(request: ConvertRequest, *, progress: OnProgress | None = None) -> R
         info = clip.info
         width, height = request.size or (info.width, info.height)
         paint_size = generator.paint_size(info.width, info.height, request.paint_size)
-        make_maps = _maps_stage(request, generator, clip, paint_size, notes.append)
-        saved = _open_saved(request, generator, stack)
+        make_maps, maker = _maps_stage(request, generator, clip, paint_size, notes.append)
+        saved = _open_saved(request, generator, maker, stack)
         writer = stack.enter_context(
             VideoWriter(
                 request.output,
@@ -144,23 +143,29 @@ def _maps_stage(
     clip: Clip,
     size: tuple[int, int],
     warn: Callable[[str], None],
-) -> _Stage:
-    from v2vcli.engine.mapping import extracted, followed, smoother_for
+) -> tuple[Stage, str]:
+    """What gives every window its maps, and who makes them, in words for the file they are kept in."""
+    from v2vcli.engine.makers import chosen_maker, maker_for, maker_source, require_kind
+    from v2vcli.engine.mapping import extracted, followed, in_turn, refinements
+
+    spec, video = generator.spec, (clip.info.width, clip.info.height)
+    if request.maps is None:
+        made = extracted(maker_for(spec, request.makers, generator.device, video), size)
+        source = maker_source(chosen_maker(spec.kind, request.makers))
+        return in_turn(made, *refinements(request, spec, video, made=True, warn=warn)), source
     from v2vcli.maps.schema import find_schema
     from v2vcli.maps.sources import open_maps
 
-    if request.maps is None:
-        extractor = extractor_for(generator.spec, generator.device, (clip.info.width, clip.info.height))
-        return extracted(extractor, size, smoother_for(extractor, request.smooth_maps))
+    require_kind(spec.kind, request.makers)
     schema = None if request.maps_schema is None else find_schema(request.maps_schema)
-    source = open_maps(request.maps, generator.spec, schema)
+    maps = open_maps(request.maps, spec, schema)
     by_time = request.start is not None or request.rate is not None
-    return followed(
-        source, size, by_time=by_time, warn=warn, part=request.duration is not None or request.end is not None
-    )
+    part = request.duration is not None or request.end is not None
+    read = followed(maps, size, by_time=by_time, warn=warn, part=part)
+    return in_turn(read, *refinements(request, spec, video, made=False, warn=warn)), f"file:{request.maps.name}"
 
 
-def _open_saved(request: ConvertRequest, generator: Generator, stack: ExitStack) -> MapWriter | None:
+def _open_saved(request: ConvertRequest, generator: Generator, maker: str, stack: ExitStack) -> MapWriter | None:
     if request.save_maps is None:
         return None
     from v2vcli.maps.store import MapWriter

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from v2vcli.engine.modes import choose_model, extractor_for, load_segmenter, require_agreement
+from v2vcli.engine.maker_names import MakerNames
+from v2vcli.engine.makers import load_segmenter, maker_for
+from v2vcli.engine.modes import choose_model, require_agreement
 
 if TYPE_CHECKING:
     from v2vcli.maps.extractors import MapExtractor
@@ -44,4 +46,4 @@ def extractor_of(
     require_agreement(mode, name, info.spec)
     if info.arch == "segmenter":
         return load_segmenter(path, place, size), size
-    return extractor_for(info.spec, place, size), Painter.load(path).paint_size(*size)
+    return maker_for(info.spec, MakerNames(), place, size), Painter.load(path).paint_size(*size)

@@ -1,60 +1,159 @@
-"""The maps stage: every window gets the maps it is painted from, made from its frames or read in step with them."""
+"""The maps stage: every window gets the maps it is painted from, made from its frames or read in step with them.
+
+A `Stage` turns windows into windows; the maps stage is several in turn: making or reading, then for label maps what the
+request wants of them: smoothing, following of instances, edits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from v2vcli.engine.request import ClipRequest
 from v2vcli.engine.windows import Window
-from v2vcli.errors import InputError
-from v2vcli.maps.spec import MapFrame
+from v2vcli.errors import InputError, UsageError
+from v2vcli.maps.spec import MapFrame, MapSpec
 
 if TYPE_CHECKING:
+    from v2vcli.maps.edits import Edits
     from v2vcli.maps.extractors import MapExtractor
-    from v2vcli.maps.smoothing import LabelSmoother
     from v2vcli.maps.sources import MapSource
     from v2vcli.video.frame import Frame
+
+Memory = TypeVar("Memory")
+Stage: TypeAlias = Callable[[Iterable[Window]], Iterator[Window]]
+Refine: TypeAlias = Callable[
+    [Sequence[NDArray[np.uint8]], Sequence[MapFrame], Memory | None], tuple[Sequence[MapFrame], Memory | None]
+]
 
 _SAME_TIME = Fraction(1, 1000)  # containers that count milliseconds cannot say it better
 
 
-def extracted(
-    extractor: MapExtractor, size: tuple[int, int], smoother: LabelSmoother | None = None
-) -> Callable[[Iterable[Window]], Iterator[Window]]:
+def extracted(extractor: MapExtractor, size: tuple[int, int]) -> Stage:
     """A stage that makes maps from frames.
 
     Args:
         extractor: makes them.
         size: (width, height) of the maps.
-        smoother: takes the flicker out of label maps, shot by shot.
     """
 
     def maps(windows: Iterable[Window]) -> Iterator[Window]:
-        before = None
         for window in windows:
-            images = [frame.image for frame in window.frames]
-            made = extractor.extract(images, size)
-            if smoother is not None:
-                made, before = smoother.smooth(images, made, None if window.begins_shot else before)
+            yield replace(window, maps=tuple(extractor.extract(_images(window), size)))
+
+    return maps
+
+
+def refined(refine: Refine[Memory]) -> Stage:
+    """A stage that takes the maps of a shot in order, and remembers: `LabelSmoother.smooth`, `InstanceTracker.track`.
+
+    Args:
+        refine: (images, maps, what it returned last; None where a shot begins) to (maps, what it is to be given next).
+    """
+
+    def maps(windows: Iterable[Window]) -> Iterator[Window]:
+        memory: Memory | None = None
+        for window in windows:
+            made, memory = refine(_images(window), window.maps, None if window.begins_shot else memory)
             yield replace(window, maps=tuple(made))
 
     return maps
 
 
-def smoother_for(extractor: MapExtractor, strength: float) -> LabelSmoother | None:
-    """What takes the flicker out of an extractor's maps: nothing where they are no labels, or with no strength."""
-    if extractor.spec.kind != "labels" or strength == 0:
-        return None
-    from v2vcli.maps.smoothing import LabelSmoother
+def edited(edits: Edits, warn: Callable[[str], None]) -> Stage:
+    """A stage that changes maps as ``--relabel`` says.
 
-    return LabelSmoother(strength)
+    Args:
+        edits: in order.
+        warn: told of those that changed nothing, when all maps have been seen.
+    """
+
+    def maps(windows: Iterable[Window]) -> Iterator[Window]:
+        for window in windows:
+            pairs = zip(window.maps, window.frames, strict=True)
+            yield replace(window, maps=tuple(edits.apply(each, frame.pts) for each, frame in pairs))
+        for text in edits.idle():
+            warn(f"--relabel '{text}' changed nothing: nothing of the kind was seen there")
+
+    return maps
+
+
+def in_turn(*stages: Stage) -> Stage:
+    """Several stages as one."""
+
+    def maps(windows: Iterable[Window]) -> Iterator[Window]:
+        through: Iterable[Window] = windows
+        for stage in stages:
+            through = stage(through)
+        yield from through
+
+    return maps
+
+
+def refinements(
+    request: ClipRequest, spec: MapSpec, video: tuple[int, int], *, made: bool, warn: Callable[[str], None]
+) -> Iterator[Stage]:
+    """The stages between maps as they come and maps as they are painted from and kept, as a request wants them.
+
+    Args:
+        request: what is asked for: smoothing, following of instances, edits.
+        spec: of the maps.
+        video: (width, height) of the video, in whose pixels edits say places.
+        made: they were made from the frames just now; those that somebody made already are not smoothed.
+        warn: told of edits that changed nothing.
+
+    Raises:
+        UsageError: label maps are needed for what is asked for, or an edit cannot be understood.
+    """
+    if spec.kind != "labels":
+        for option, given in (("--track", request.track), ("--relabel", bool(request.relabel))):
+            if given:
+                raise UsageError(f"{option} is for label maps, and these are '{spec.kind}' maps; leave it out")
+        return
+    if made and request.smooth_maps > 0:
+        from v2vcli.maps.smoothing import LabelSmoother
+
+        yield refined(LabelSmoother(request.smooth_maps).smooth)
+    if request.track:
+        from v2vcli.maps.tracking import InstanceTracker
+
+        yield refined(_with_instances(InstanceTracker().track))
+    if request.relabel:
+        from v2vcli.engine.clip import origin
+        from v2vcli.maps.edits import Edits
+
+        edits = Edits.parse(request.relabel, spec.label_schema, video=video, origin=origin(request.input))
+        yield edited(edits, warn)
+
+
+def _with_instances(track: Refine[Memory]) -> Refine[Memory]:
+    """The same, once the maps have been seen to tell instances."""
+
+    def tracked(
+        images: Sequence[NDArray[np.uint8]], maps: Sequence[MapFrame], before: Memory | None
+    ) -> tuple[Sequence[MapFrame], Memory | None]:
+        if any(each.instances is None for each in maps):
+            raise UsageError(
+                "--track follows instances, and these maps tell none; take a --segmenter that does "
+                "(torchvision:maskrcnn_resnet50_fpn_v2, or hf: with a panoptic model), or maps that have them"
+            )
+        return track(images, maps, before)
+
+    return tracked
+
+
+def _images(window: Window) -> list[NDArray[np.uint8]]:
+    return [frame.image for frame in window.frames]
 
 
 def followed(
     source: MapSource, size: tuple[int, int], *, by_time: bool, warn: Callable[[str], None], part: bool = False
-) -> Callable[[Iterable[Window]], Iterator[Window]]:
+) -> Stage:
     """A stage that reads maps that are already made, in step with the frames.
 
     Args:

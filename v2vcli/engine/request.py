@@ -13,6 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from v2vcli.engine.maker_names import MakerNames
+from v2vcli.engine.modes import modes_in_words
 from v2vcli.errors import UsageError
 from v2vcli.values import Time, frame_rate, seconds, size
 
@@ -30,6 +32,14 @@ class ClipRequest:
         output: what is made of it.
         mode: an entry of `engine.modes.MODES`; None infers it from the model.
         model: path, bundled name or hub id; None takes the mode's own.
+        segmenter: what makes label maps, FAMILY:MODEL as in `engine.maker_names`; None takes the bundled one.
+        pose: what makes pose maps.
+        face: what makes face maps.
+        edges: what makes edge maps; None takes the bundled one.
+        maps: maps that somebody already made, in step with the video; the same as a maker ``file:PATH``.
+        maps_schema: what their ids mean where the file does not say: a built-in schema's name or a schema file.
+        track: follow instances from frame to frame, so that each keeps its id.
+        relabel: edits of the label maps, as `maps.edits.parse_edit` reads them, in order.
         device: ``auto`` is CUDA where PyTorch finds it.
         overwrite: replace what exists under the output's name.
         start: begin here, counted from the beginning of the file (``-ss``).
@@ -47,6 +57,14 @@ class ClipRequest:
     output: Path
     mode: str | None = None
     model: str | None = None
+    segmenter: str | None = None
+    pose: str | None = None
+    face: str | None = None
+    edges: str | None = None
+    maps: Path | None = None
+    maps_schema: str | None = None
+    track: bool = False
+    relabel: tuple[str, ...] = ()
     device: Device = "auto"
     overwrite: bool = False
     start: Fraction | None = None
@@ -85,8 +103,25 @@ class ClipRequest:
             raise UsageError(f"--smooth-maps {self.smooth_maps:g}: give a number from 0 (off) to below 1")
         if self.window is not None and not 1 <= self.window <= 256:
             raise UsageError(f"--window {self.window}: give a number of frames from 1 to 256")
-        if self.mode is None and self.model is None:
-            raise UsageError("give --mode (seg2street or edge2face) or --model; `v2v models list` shows the models")
+        self._set("relabel", tuple(self.relabel))
+        self._read_makers()
+
+    @property
+    def makers(self) -> MakerNames:
+        """What the options that choose makers of maps say."""
+        return MakerNames(self.segmenter, self.pose, self.face, self.edges)
+
+    def _read_makers(self) -> None:
+        """One place where maps come from; ``file:PATH`` is ``--maps PATH``."""
+        given = None if self.maps is None else Path(self.maps)
+        chosen = self.makers.chosen
+        if given is not None and chosen is not None and chosen.path != given:
+            raise UsageError(
+                f"--maps {given} and --{chosen.option.name} {chosen} both say where the maps come from; give one"
+            )
+        self._set("maps", given if chosen is None else chosen.path)
+        if self.maps_schema is not None and self.maps is None:
+            raise UsageError("--maps-schema says what the ids of --maps mean; give --maps too, or leave it out")
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -101,8 +136,6 @@ class ConvertRequest(ClipRequest):
     """One conversion: a `ClipRequest`, and how it is painted and written.
 
     Attributes:
-        maps: maps that somebody already made, in step with the video, instead of an extractor.
-        maps_schema: what their ids mean where the file does not say: a built-in schema's name or a schema file.
         save_maps: keep the maps here (``.mkv`` or a folder).
         side_by_side: write the input left of what was painted; the output is twice as wide.
         precision: ``auto`` is fp32 on a CPU and bf16 on CUDA.
@@ -115,8 +148,6 @@ class ConvertRequest(ClipRequest):
         cuts: ``auto`` forgets the painted past where a new shot begins.
     """
 
-    maps: Path | None = None
-    maps_schema: str | None = None
     save_maps: Path | None = None
     side_by_side: bool = False
     precision: Precision = "auto"
@@ -135,17 +166,15 @@ class ConvertRequest(ClipRequest):
             UsageError: a value is out of its range, or two exclude each other.
         """
         super().__post_init__()
-        for name in ("maps", "save_maps"):
-            given = getattr(self, name)
-            self._set(name, None if given is None else Path(given))
+        if self.mode is None and self.model is None:
+            raise UsageError(f"give --mode ({modes_in_words()}) or --model; `v2v models list` shows the models")
         if self.save_maps is not None:
+            self._set("save_maps", Path(self.save_maps))
             _require_name(self.save_maps, "--save-maps")
         if self.paint_size is not None and self.paint_size != "input":
             self._set("paint_size", size(self.paint_size, "--paint-size"))
         self._one_of("precision", get_args(Precision))
         self._one_of("cuts", get_args(Cuts))
-        if self.maps_schema is not None and self.maps is None:
-            raise UsageError("--maps-schema says what the ids of --maps mean; give --maps too, or leave it out")
         if self.crf is not None and not 0 <= self.crf <= 63:
             raise UsageError(f"-crf {self.crf:g}: give a quality from 0 (best) to 51 (63 for AV1)")
         if self.save_maps is not None:
@@ -165,11 +194,11 @@ def _require_name(path: Path, option: str) -> None:
 class SegmentRequest(ClipRequest):
     """Only the maps of a video. ``size`` is theirs, the input's by default; ``model`` may be a segmenter.
 
-    Without ``mode`` and ``model`` they are label maps of a street.
+    Without ``mode``, ``model`` and a maker they are label maps of a street.
     """
 
     def __post_init__(self) -> None:
         """As `ClipRequest`."""
-        if self.mode is None and self.model is None:
-            self._set("mode", "seg2street")
         super().__post_init__()
+        if self.mode is None and self.model is None and self.makers.chosen is None:
+            self._set("mode", "seg2street")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from v2vcli.engine.checks import require_known_names
 from v2vcli.engine.clip import Clip
-from v2vcli.engine.mapping import extracted, smoother_for
-from v2vcli.engine.modes import SEGMENTER, choose_model, extractor_for, find_mode, load_segmenter, require_agreement
+from v2vcli.engine.makers import chosen_maker, load_segmenter, maker_for, map_kind, open_maker
+from v2vcli.engine.mapping import extracted, in_turn, refinements
+from v2vcli.engine.modes import require_agreement
 from v2vcli.engine.pipeline import Pipeline
 from v2vcli.engine.progress import Meter, OnProgress, Result
 from v2vcli.engine.request import SegmentRequest
@@ -51,27 +52,30 @@ def segment(request: SegmentRequest, *, progress: OnProgress | None = None) -> R
         def source() -> Iterator[Window]:
             return windows(clip.frames(), window_length(request.window, device), ShotDetector())
 
-        smoother = smoother_for(extractor, request.smooth_maps)
-        with Pipeline[Window](source, [extracted(extractor, (width, height), smoother)], room=1) as mapped:
+        notes: list[str] = []
+        video = clip.info.width, clip.info.height
+        refined = refinements(request, extractor.spec, video, made=True, warn=notes.append)
+        make_maps = in_turn(extracted(extractor, (width, height)), *refined)
+        with Pipeline[Window](source, [make_maps], room=1) as mapped:
             for window in mapped:
                 for frame, made in zip(window.frames, window.maps, strict=True):
                     writer.write(made, frame.pts)
                 meter.wrote([frame.duration for frame in window.frames])
                 del window
-    warnings = tuple(dict.fromkeys(clip.warnings))
+    warnings = tuple(dict.fromkeys((*clip.warnings, *notes)))
     return Result(str(request.output), width, height, meter.progress(), warnings=warnings)
 
 
 def map_maker(request: SegmentRequest, device: torch.device, video: tuple[int, int]) -> MapExtractor:
-    """What makes the maps: the segmenter that was named, or whatever the mode or the painting model needs."""
+    """What makes the maps: what was named for it, or whatever the mode or the painting model needs."""
+    if request.model is None:
+        kind = map_kind(request.mode, request.makers)
+        return open_maker(chosen_maker(kind, request.makers), device, video)
     from v2vcli.models.catalog import find_model
     from v2vcli.models.checkpoint import read_info
 
-    if request.model is None and request.mode is not None and find_mode(request.mode).kind == "labels":
-        return load_segmenter(SEGMENTER, device, video)
-    name = choose_model(request.mode, request.model)
-    info = read_info(find_model(name))
-    require_agreement(request.mode, name, info.spec)
+    info = read_info(find_model(request.model))
+    require_agreement(request.mode, request.model, info.spec)
     if info.arch == "segmenter":
-        return load_segmenter(name, device, video)
-    return extractor_for(info.spec, device, video)
+        return load_segmenter(request.model, device, video)
+    return maker_for(info.spec, request.makers, device, video)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from v2vcli.engine.modes import load_segmenter
+from v2vcli.engine.makers import load_segmenter
 from v2vcli.errors import RecipeError
 from v2vcli.maps.edges import CannyExtractor
 from v2vcli.maps.extractors import MapExtractor
