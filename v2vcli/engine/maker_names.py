@@ -112,19 +112,19 @@ def parse_maker(option: str, text: str) -> MakerName:
     said = f"--{option} {text}"
     if not colon and family not in known:
         family, model = ("v2v" if text.endswith(".safetensors") else "bundled"), text
-        if "/" in text and family == "bundled":
-            raise UsageError(f"{said}: names no family; write {_advice(asked, text)}")
+        if family not in known or (family == "bundled" and "/" in text):
+            raise UsageError(f"{said}: names no family; write {examples(asked)}")
     if family not in known:
         everywhere = dict.fromkeys(name for each in OPTIONS.values() for name in each.examples)
         if family in everywhere:
-            raise UsageError(f"{said}: nothing of family '{family}' makes '{asked.kind}' maps; write {_advice(asked)}")
-        raise UsageError(f"{said}: there is no family '{family}'{_nearest(family, known)}; write {_advice(asked)}")
+            raise UsageError(f"{said}: nothing of family '{family}' makes '{asked.kind}' maps; write {examples(asked)}")
+        raise UsageError(f"{said}: there is no family '{family}'{_nearest(family, known)}; write {examples(asked)}")
     if not model:
         raise UsageError(f"{said}: names no model; write {family}:MODEL, for example {family}:{known[family]}")
     if family == "bundled":
         if model not in asked.bundled:
             near = _nearest(model, asked.bundled)
-            raise UsageError(f"{said}: nothing of that name is bundled{near}; write {_advice(asked)}")
+            raise UsageError(f"{said}: nothing of that name is bundled{near}; write {examples(asked)}")
         model = asked.bundled[model]
     return MakerName(asked, family, model)
 
@@ -164,11 +164,7 @@ def option_for(kind: MapKind) -> MakerOption | None:
 
 def examples(option: MakerOption) -> str:
     """What an option takes, in words."""
-    return _advice(option)
-
-
-def _advice(option: MakerOption, model: str | None = None) -> str:
-    written = [f"{family}:{model or example}" for family, example in option.examples.items()]
+    written = [f"{family}:{example}" for family, example in option.examples.items()]
     return " or ".join((", ".join(written[:-1]), written[-1])) if len(written) > 1 else written[0]
 
 
