@@ -31,13 +31,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from v2vcli.engine.modes import SEGMENTER, load_segmenter
+from v2vcli.engine.makers import load_segmenter
+from v2vcli.engine.modes import SEGMENTER
 from v2vcli.maps.conditioning import map_tensor
 from v2vcli.maps.schema import CITYSCAPES19
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.models.discriminators import DiscriminatorConfig, MultiScaleDiscriminator
 from v2vcli.models.generator import Encoded, GeneratorConfig, PastFrames, Vid2VidGenerator
-from v2vcli.train.batches import ClipBatch, Sampler
+from v2vcli.train.batches import Sampler
+from v2vcli.train.clip_loading import ClipBatch
 from v2vcli.train.clips import load_clips
 from v2vcli.train.footage import MapMaker
 from v2vcli.train.model_card import hardware_in_words

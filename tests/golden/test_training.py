@@ -18,7 +18,7 @@ from tests.golden.reference_discriminator import before_a_norm, our_key, rebuilt
 from v2vcli.maps.conditioning import instance_edges, one_hot
 from v2vcli.models.generator import GeneratorConfig, PastFrames, Vid2VidGenerator
 from v2vcli.train import step as step_module
-from v2vcli.train.batches import ClipBatch
+from v2vcli.train.clip_loading import ClipBatch
 from v2vcli.train.objectives import Judge, LossWeights
 from v2vcli.train.optimisers import Optimisers
 from v2vcli.train.step import ChunkReport, ClipState, Judges, StepOptions, VideoStep

@@ -74,6 +74,20 @@ def test_painting_goes_on_from_the_past_of_any_frame() -> None:
         assert (again[-1][0].frame - steps[-1][0].frame).abs().max() < 1e-9
 
 
+@torch.no_grad()
+def test_without_a_past_every_frame_is_on_its_own() -> None:
+    config = GeneratorConfig(5, 0, 8, 1, 3, finer=1, finer_blocks=2, foreground=(1, 3), flow=False)
+    network = _generator(config)
+    maps = _maps(config, 4)
+    together = _frames(network.roll(maps, network.start(None, maps[:, 0])))
+    for t in range(4):
+        image = torch.rand(1, 3, *maps.shape[-2:]).double()
+        alone = _frames(network.roll(maps[:, t : t + 1], network.start(image, maps[:, 0])))
+        assert (alone[:, 0] - together[:, t]).abs().max() < 1e-9
+    with pytest.raises(ValueError, match="past must be at least 1, since flow is True"):
+        GeneratorConfig(5, 0)
+
+
 def _attributes(network: nn.Module) -> dict[str, Any]:
     """Everything that hangs on every module, by name: what it is, and one level into each dictionary."""
     return {

@@ -15,12 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from tests.train.footage_files import drifting, write_video
+from tests.train.whole_clips import whole
 from v2vcli.errors import InputError, RecipeError, SchemaMismatch
 from v2vcli.maps.edges import CannyExtractor
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, VOC21
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.models.warp import warp
-from v2vcli.train.batches import ClipBatch, Sampler, shots
+from v2vcli.train.batches import Sampler, shots
+from v2vcli.train.clip_loading import ClipBatch
 from v2vcli.train.clip_sampling import ClipWindow
 from v2vcli.train.clips import Clip, load_clips
 from v2vcli.train.distributed import World
@@ -53,7 +55,7 @@ def clip(frames: int = 12, name: str = "c", width: int = 48, height: int = 32, *
 
 
 def equal(a: ClipBatch, b: ClipBatch) -> bool:
-    return all(torch.equal(getattr(a, name), getattr(b, name)) for name in a.__dataclass_fields__)
+    return all(torch.equal(mine, theirs) for mine, theirs in zip(a.tensors(), b.tensors(), strict=True))
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def videos(tmp_path: Path) -> list[Footage]:
 
 def batches(clips: list[Footage], draws: list[int], recipe: DataRecipe, **fields: object) -> list[ClipBatch]:
     with Sampler(clips, recipe, stage(), (3, 1), **fields) as sampler:  # type: ignore[arg-type]
-        return [sampler.clips_batch(draw, EDGES, CPU) for draw in draws]
+        return [whole(sampler.clips_batch(draw, EDGES, CPU)) for draw in draws]
 
 
 def test_a_batch_is_a_function_of_its_number(videos: list[Footage]) -> None:
@@ -81,7 +83,7 @@ def test_a_batch_is_a_function_of_its_number(videos: list[Footage]) -> None:
     assert not equal(straight[0], straight[1])
     assert not torch.equal(straight[0].images_BT3HW[0], straight[0].images_BT3HW[1])
     with Sampler(videos, data(), stage(), (3, 2)) as other:
-        assert not equal(other.clips_batch(0, EDGES, CPU), batches(videos, [0], data())[0])
+        assert not equal(whole(other.clips_batch(0, EDGES, CPU)), batches(videos, [0], data())[0])
 
 
 @pytest.mark.slow
@@ -121,7 +123,7 @@ def test_everything_of_a_clip_is_cut_alike() -> None:
     with Sampler([clip()], data(scale=(1.0, 1.6)), stage(batch=1), (0, 0)) as sampler:
         mirrored = set()
         for draw in range(12):
-            batch = sampler.clips_batch(draw, EDGES, CPU)
+            batch = whole(sampler.clips_batch(draw, EDGES, CPU))
             images, flow = batch.images_BT3HW[0], batch.flow_BT2HW[0]
             agreement = ((images[:, 0] > 0) == (batch.maps_BTCHW[0, :, 0] > 0)).float().mean()
             assert agreement > 0.9
@@ -144,7 +146,7 @@ def test_poses_are_never_mirrored() -> None:
     settings = stage(kind="image", frames=1, size=(48, 32), batch=1)
     with Sampler([footage], data(), settings, (0, 0)) as sampler:
         for draw in range(20):
-            image = sampler.clips_batch(draw, pose, CPU).images_BT3HW[0, 0]
+            image = whole(sampler.clips_batch(draw, pose, CPU)).images_BT3HW[0, 0]
             assert any(torch.equal(image, torch.from_numpy(each).permute(2, 0, 1) / 127.5 - 1) for each in images)
 
 
@@ -152,7 +154,7 @@ def test_a_stride_is_drawn_for_each_clip_and_flow_follows_it() -> None:
     found = set()
     with Sampler([clip(24)], data(stride=3, flip=False), stage(batch=1), (0, 0)) as sampler:
         for draw in range(20):
-            flow = sampler.clips_batch(draw, EDGES, CPU).flow_BT2HW[0, 1:, 0]
+            flow = whole(sampler.clips_batch(draw, EDGES, CPU)).flow_BT2HW[0, 1:, 0]
             steps = flow[:, 4:-4, 6:-4].mean(dim=(1, 2))
             assert steps.std() < 0.2
             found.add(round(-steps.mean().item()))
@@ -162,7 +164,7 @@ def test_a_stride_is_drawn_for_each_clip_and_flow_follows_it() -> None:
 def test_clips_grow_as_the_stage_says() -> None:
     growing = stage(frames=3, grow_every=10, steps=40, batch=1)
     with Sampler([clip(8), clip(5)], data(), growing, (0, 0)) as sampler:
-        lengths = [sampler.clips_batch(draw, EDGES, CPU).images_BT3HW.shape[1] for draw in (0, 10, 20, 30)]
+        lengths = [whole(sampler.clips_batch(draw, EDGES, CPU)).images_BT3HW.shape[1] for draw in (0, 10, 20, 30)]
     assert lengths == [3, 5, 8, 8]  # 1 + 2, 1 + 4, then the longest that there is
 
 
@@ -173,7 +175,7 @@ def test_a_clip_shorter_than_the_window() -> None:
         Sampler([clip()], data(), stage(frames=20), (0, 0))
     with Sampler([clip(3, "short"), clip(12)], data(flip=False), stage(frames=6, batch=1), (0, 0)) as sampler:
         for draw in range(5):  # only the long one is drawn
-            assert sampler.clips_batch(draw, EDGES, CPU).images_BT3HW.shape[1] == 6
+            assert whole(sampler.clips_batch(draw, EDGES, CPU)).images_BT3HW.shape[1] == 6
 
 
 def test_weights_and_lengths_are_the_odds() -> None:
@@ -181,7 +183,7 @@ def test_weights_and_lengths_are_the_odds() -> None:
     dark = replace(dark, images=dark.images * 0, weight=3.0)
     bright = replace(bright, images=bright.images * 0 + 255)
     with Sampler([dark, bright], data(), stage(kind="image", frames=1, batch=400), (0, 0)) as sampler:
-        share = (sampler.clips_batch(0, EDGES, CPU).images_BT3HW.mean(dim=(1, 2, 3, 4)) < 0).float().mean()
+        share = (whole(sampler.clips_batch(0, EDGES, CPU)).images_BT3HW.mean(dim=(1, 2, 3, 4)) < 0).float().mean()
     assert 0.69 < share < 0.81
 
 
@@ -192,14 +194,14 @@ def test_labels_that_do_not_fit_the_model_are_refused_before_the_first_step() ->
         Sampler([right, wrong], data(), stage(), (0, 0)) as sampler,
         pytest.raises(SchemaMismatch, match=r"^voc: .*aeroplane"),
     ):
-        sampler.clips_batch(0, LABELS, CPU)
+        whole(sampler.clips_batch(0, LABELS, CPU))
 
 
 def test_labels_are_remapped_by_name() -> None:
     fine = clip(spec=LABELS)
     camvid = MapSpec("labels", schema=CAMVID11)
     with Sampler([fine], data(), stage(), (0, 0)) as sampler:
-        planes = sampler.clips_batch(0, camvid, CPU).maps_BTCHW
+        planes = whole(sampler.clips_batch(0, camvid, CPU)).maps_BTCHW
     assert planes.sum(dim=2).eq(1).all()
     names = {each.id: each.name for each in CAMVID11.classes}
     assert {names[int(i)] for i in planes.argmax(2).unique()} == {"road", "pavement"}
@@ -231,24 +233,24 @@ class Troubled:
 def test_a_file_that_cannot_be_read_is_passed_over_and_named_once() -> None:
     told: list[str] = []
     with Sampler([Troubled()], data(max_bad_files=8), stage(), (0, 0), report=told.append) as sampler:
-        first = [sampler.clips_batch(draw, EDGES, CPU) for draw in range(4)]
+        first = [whole(sampler.clips_batch(draw, EDGES, CPU)) for draw in range(4)]
     assert told == ["left out: bad.png: cannot be read"]
     with Sampler([Troubled()], data(max_bad_files=8), stage(), (0, 0)) as sampler:
-        assert equal(first[3], sampler.clips_batch(3, EDGES, CPU))
+        assert equal(first[3], whole(sampler.clips_batch(3, EDGES, CPU)))
     with (
         Sampler([Troubled()], data(max_bad_files=0), stage(batch=8), (0, 0)) as sampler,
         pytest.raises(RecipeError, match=r"more than data\.max_bad_files = 0 files cannot be read; the last: bad\.png"),
     ):
-        sampler.clips_batch(0, EDGES, CPU)
+        whole(sampler.clips_batch(0, EDGES, CPU))
 
 
 @pytest.mark.slow
 def test_a_dead_worker_ends_the_run_in_one_line() -> None:
     with Sampler([Troubled(fatal=True)], data(workers=2), stage(batch=8), (0, 0)) as sampler:
         with pytest.raises(BrokenProcessPool):
-            sampler.clips_batch(0, EDGES, CPU)
+            whole(sampler.clips_batch(0, EDGES, CPU))
         with pytest.raises(RunError, match="a process that prepares data died") as caught, in_plain_words("step 1"):
-            sampler.clips_batch(1, EDGES, CPU)
+            whole(sampler.clips_batch(1, EDGES, CPU))
     assert "\n" not in str(caught.value)
 
 

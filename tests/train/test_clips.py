@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.train.whole_clips import whole
 from v2vcli.errors import RecipeError, SchemaMismatch
 from v2vcli.maps.edges import CannyExtractor
 from v2vcli.maps.schema import CAMVID11
@@ -46,7 +47,7 @@ def test_a_control_video_is_the_map(tmp_path: Path) -> None:
     assert abs(int(clip.images[7, 0, 0, 0]) - 70) <= 2
     data = DataRecipe(load_size=(32, 16), flip=False, source=(SourceRecipe(video="v.mp4"),))
     stage = StageRecipe(name="s", kind="video", size=(32, 16), steps=1, frames=3)
-    batch = Sampler([clip], data, stage, (0, 0)).clips_batch(0, MapSpec("rgb"), CPU)
+    batch = whole(Sampler([clip], data, stage, (0, 0)).clips_batch(0, MapSpec("rgb"), CPU))
     assert batch.maps_BTCHW.shape == batch.images_BT3HW.shape == (1, 3, 3, 16, 32)
     assert batch.maps_BTCHW.min() >= -1
 
@@ -69,7 +70,7 @@ def test_stills_are_no_clip(tmp_path: Path) -> None:
     assert len(clips[0]) == 4
     data = DataRecipe(load_size=(32, 16), source=(SourceRecipe(stills="rgb"),))
     single = StageRecipe(name="s", kind="image", size=(32, 16), steps=1)
-    assert Sampler(clips, data, single, (0, 0)).clips_batch(0, spec, CPU).images_BT3HW.shape[1] == 1
+    assert whole(Sampler(clips, data, single, (0, 0)).clips_batch(0, spec, CPU)).images_BT3HW.shape[1] == 1
     with pytest.raises(RecipeError, match="no clip is that long"):
         Sampler(clips, data, single.model_copy(update={"frames": 3}), (0, 0))
 

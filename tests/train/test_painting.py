@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.train.whole_clips import whole
 from v2vcli.errors import ModelError, RecipeError
 from v2vcli.maps.spec import MapSpec
 from v2vcli.models.checkpoint import load_model, read_info
@@ -17,7 +18,8 @@ from v2vcli.models.covst import Covst
 from v2vcli.models.generator import Vid2VidGenerator
 from v2vcli.models.painter import Painter
 from v2vcli.train import networks
-from v2vcli.train.batches import ClipBatch, Sampler
+from v2vcli.train.batches import Sampler
+from v2vcli.train.clip_loading import ClipBatch
 from v2vcli.train.recipe import Recipe, load_recipe
 from v2vcli.train.run import train
 
@@ -96,6 +98,17 @@ def test_pix2pixhd(tmp_path: Path) -> None:
     model = _trained(tmp_path, IMAGE, model__arch="pix2pixHD", model__image_enhancers=1)
     assert (read_info(model).arch, list(read_info(model).parts)) == ("pix2pixHD", ["image_generator"])
     _paints(model)
+
+
+def test_a_painter_without_memory_is_trained_like_the_others(tmp_path: Path) -> None:
+    model = _trained(tmp_path, IMAGE, VIDEO, model__flow="false", model__past=0)
+    assert read_info(model).parts["generator"]["past"] == 0
+    _paints(model)
+    assert "temporal0_gan" in _stats(tmp_path)[-1]
+    with pytest.raises(RecipeError, match="past 0 has no frame to warp: set flow to false"):
+        _recipe(tmp_path, IMAGE, VIDEO, model__past=0)
+    with pytest.raises(RecipeError, match="with model.past 0 nothing is looked back at"):
+        _recipe(tmp_path, IMAGE, VIDEO, model__flow="false", model__past=0, stage__1__start="blank")
 
 
 def test_covst_starts_from_pix2pixhd_and_from_nothing(tmp_path: Path) -> None:
@@ -191,7 +204,7 @@ def test_a_batch_that_is_not_finite_is_skipped_and_counted(tmp_path: Path, monke
     drawn = Sampler.clips_batch
 
     def broken(sampler: Sampler, draw: int, spec: MapSpec, device: torch.device) -> ClipBatch:
-        batch = drawn(sampler, draw, spec, device)
+        batch = whole(drawn(sampler, draw, spec, device))
         return replace(batch, images_BT3HW=batch.images_BT3HW * torch.nan) if draw == 1 else batch
 
     monkeypatch.setattr(Sampler, "clips_batch", broken)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.train.footage_files import drifting
+from tests.train.whole_clips import whole
 from v2vcli.errors import ModelError
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.train.batches import Sampler
@@ -128,7 +129,7 @@ def test_the_sampler_asks_the_network_before_cutting_and_remembers(
     )
     stage = StageRecipe(name="s", kind="video", size=(32, 24), frames=4, steps=9)
     for _ in range(2):
-        batch = Sampler([named], recipe, stage, (0, 0)).clips_batch(0, MapSpec("edges"), CPU)
+        batch = whole(Sampler([named], recipe, stage, (0, 0)).clips_batch(0, MapSpec("edges"), CPU))
         assert torch.allclose(batch.flow_BT2HW[:, 1:], torch.tensor(3.0))  # in pixels of the scaled frame
         assert batch.flow_BT2HW[:, 0].eq(0).all()
         assert batch.confidence_BT1HW[:, 1:].eq(1).all()

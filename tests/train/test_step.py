@@ -20,7 +20,7 @@ from v2vcli.models.discriminators import (
     temporal_channels,
 )
 from v2vcli.models.generator import GeneratorConfig, PastFrames, Vid2VidGenerator
-from v2vcli.train.batches import ClipBatch
+from v2vcli.train.clip_loading import ClipBatch
 from v2vcli.train.objectives import Judge, LossWeights
 from v2vcli.train.optimisers import Optimisers
 from v2vcli.train.precision import Precision
@@ -85,7 +85,7 @@ def _gradients(step: VideoStep) -> dict[str, Tensor]:
 def test_a_clip_is_walked_in_chunks_to_its_end() -> None:
     step, clip = _step(), _clip()
     reports = list(step.walk(clip, _begin(step, clip), 1e-3))
-    assert [(window.start, window.stop) for _, window in reports] == [(1, 3), (3, 5), (5, 6)]
+    assert [(part.begin, part.begin + part.frames) for _, part in reports] == [(1, 3), (3, 5), (5, 6)]
     assert [report.painting.frame.shape[1] for report, _ in reports] == [2, 2, 1]
     terms = [set(report.scalars) for report, _ in reports]
     assert {"gan", "feature_matching", "flow", "flow_warp", "frame_warp", "painter", "judge_real"} <= terms[0]
@@ -200,7 +200,7 @@ def test_a_clips_noise_is_its_own_whoever_else_is_in_the_batch() -> None:
     """So a process that has half of the batch draws the same noise for it."""
     clip, step = _clip(), _step(StepOptions(chunk=2, noise=0.5))
     both, _ = step.paint(clip.maps_BTCHW[:, 1:3], _begin(step, clip, noise=0.5))
-    half = ClipBatch(*(getattr(clip, name)[1:] for name in clip.__dataclass_fields__))
+    half = ClipBatch(*(each[1:] for each in clip.tensors()))
     state = replace(_begin(step, half, noise=0.5), noise=[torch.Generator().manual_seed(1)])
     alone, _ = step.paint(half.maps_BTCHW[:, 1:3], state)
     assert torch.allclose(both.frame[1:], alone.frame, atol=1e-5)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.train.whole_clips import whole
 from v2vcli.errors import RecipeError
 from v2vcli.maps.edges import CannyExtractor, canny
 from v2vcli.maps.face import face_map
@@ -86,7 +87,8 @@ def test_edges_faces_and_instances() -> None:
 def test_draws_are_deterministic() -> None:
     stage = StageRecipe(name="s", kind="video", size=(32, 32), frames=3, steps=9, batch=2)
     first, again = (
-        Sampler([loaded(LABELS)], data(), stage, (1, 0)).clips_batch(4, LABELS, torch.device("cpu")) for _ in range(2)
+        whole(Sampler([loaded(LABELS)], data(), stage, (1, 0)).clips_batch(4, LABELS, torch.device("cpu")))
+        for _ in range(2)
     )
     assert torch.equal(first.images_BT3HW, again.images_BT3HW)
     assert torch.equal(first.maps_BTCHW, again.maps_BTCHW)

@@ -1,4 +1,4 @@
-"""Batches out of clips: prepared ahead, split among processes, and brought to the device.
+"""Batches out of clips: prepared ahead, and split among processes; `clip_loading` brings them to the device.
 
 Peculiar: no iterator state. What a batch holds is a function of (seed, stage, draw), see `v2vcli.train.drawing`; so a
 resumed run sees exactly the batches that the uninterrupted one would have seen, and so does a run with more workers.
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from v2vcli.errors import RecipeError, SchemaMismatch
-from v2vcli.maps.conditioning import map_tensor
 from v2vcli.maps.schema import LabelSchema
 from v2vcli.maps.spec import MapSpec
+from v2vcli.train.clip_loading import Clips, DrawnClips, as_tensor
 from v2vcli.train.distributed import World
 from v2vcli.train.drawing import Drawer, FlowMaker, LabelledSample, Sample, Uncut, cut_flow, recoloured, with_flow
 from v2vcli.train.flow import teacher_flow
@@ -29,20 +29,10 @@ from v2vcli.train.prefetch import Prefetcher
 from v2vcli.train.recipe import DataRecipe, StageRecipe
 from v2vcli.train.stage_schedule import Shot, StageSchedule, windows_per_epoch
 
-__all__ = ["ClipBatch", "LabelledBatch", "Sampler", "as_tensor", "recoloured", "shots"]
+__all__ = ["LabelledBatch", "Sampler", "recoloured", "shots"]
 
 AHEAD = 2
 """Clips that are prepared ahead for each worker, on top of the batch in hand."""
-
-
-@dataclass(frozen=True, eq=False)
-class ClipBatch:
-    """B clips of T frames: images in [-1, 1], maps as `MapSpec` says, flow to the frame before and its confidence."""
-
-    images_BT3HW: Tensor
-    maps_BTCHW: Tensor
-    flow_BT2HW: Tensor
-    confidence_BT1HW: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +110,8 @@ class Sampler:
             if ahead is not None:
                 ahead.close()
 
-    def clips_batch(self, draw: int, spec: MapSpec, device: torch.device) -> ClipBatch:
-        """The `draw`-th batch of clips: this process's share of it.
+    def clips_batch(self, draw: int, spec: MapSpec, device: torch.device) -> Clips:
+        """The `draw`-th batch of clips: this process's share of it, to be brought to the device part by part.
 
         Raises:
             SchemaMismatch: a source's labels do not fit the model's, or have ids that their schema does not know.
@@ -138,12 +128,7 @@ class Sampler:
         samples = self._clips_ahead.get(keys, coming)
         self._tell(line for sample in samples for line in sample.left_out)
         flows = [self._flow(sample, drawer, device) for sample in samples]
-        return ClipBatch(
-            torch.stack([as_tensor(sample.images, device) for sample in samples]),
-            torch.stack([map_tensor(sample.maps, device) for sample in samples]),
-            torch.stack([_on(flow, device).permute(0, 3, 1, 2) for flow, _ in flows]),
-            torch.stack([_on(confidence, device)[:, None] for _, confidence in flows]),
-        )
+        return DrawnClips(samples, flows, device)
 
     def labelled_batch(self, draw: int, device: torch.device) -> LabelledBatch:
         """The `draw`-th batch of single labelled pictures, scaled, cropped, mirrored and recoloured at random."""
@@ -243,14 +228,3 @@ def _clip(drawer: Drawer, key: tuple[int, int, int]) -> Sample:
 
 def _labelled(drawer: Drawer, key: tuple[int, int]) -> LabelledSample:
     return drawer.labelled(*key)
-
-
-def as_tensor(images: NDArray[np.generic], device: torch.device) -> Tensor:
-    """(T, H, W, 3) uint8 -> (T, 3, H, W) float32 in [-1, 1]."""
-    return _on(images, device).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
-
-
-def _on(array: NDArray[np.generic], device: torch.device) -> Tensor:
-    """The array on a device; to a GPU without waiting for it."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

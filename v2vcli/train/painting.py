@@ -14,9 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,7 +26,8 @@ from v2vcli.models.discriminators import MultiScaleDiscriminator, image_channels
 from v2vcli.models.generator import PastFrames, Vid2VidGenerator
 from v2vcli.models.image_generator import ImageGenerator
 from v2vcli.train import networks, objectives
-from v2vcli.train.batches import ClipBatch, Sampler
+from v2vcli.train.batches import Sampler
+from v2vcli.train.clip_loading import ClipBatch, Clips
 from v2vcli.train.distributed import World
 from v2vcli.train.flow import between
 from v2vcli.train.losses import GAN_FORMS
@@ -38,7 +37,7 @@ from v2vcli.train.perceptual import Perceptual, perceptual_loss
 from v2vcli.train.precision import Precision
 from v2vcli.train.recipe import Recipe, StageRecipe
 from v2vcli.train.samples import Row, sample_rows
-from v2vcli.train.step import ChunkReport, ClipState, Judges, Painting, StepOptions, VideoStep, scalars
+from v2vcli.train.step import ClipState, Judges, Painting, StepOptions, VideoStep, scalars
 from v2vcli.train.task import Average, Scalars
 from v2vcli.train.temporal import TemporalSampling
 
@@ -67,8 +66,7 @@ class _Painting:
         self.modules: dict[str, nn.Module] = {}
         self.averages: dict[str, Average] = {}
         self.published: dict[str, nn.Module] = {}
-        self.shown: list[Tensor] = []
-        self.last: dict[str, Tensor] = {}
+        self.kept: dict[str, Tensor] = {}
 
     def _train(self, part: str, network: nn.Module) -> None:
         """Train this network, and publish its average as `part` of the model."""
@@ -119,16 +117,9 @@ class _Painting:
         info = ModelInfo.of_training(self.recipe.name, arch, self.spec, self.stage.size, self.recipe, frames_seen)
         save_model(path, info, self.published)
 
-    def picture(self) -> NDArray[np.uint8] | None:
-        """The last batch: one row hallucinated (where that is another thing), one painted, one real."""
-        if not self.shown:
-            return None
-        rows = [np.hstack([_bytes(image) for image in row]) for row in self.shown]
-        return np.vstack(rows)
-
     def samples(self) -> list[Row]:
-        """The last batch, of videos the whole first clip; none before the first step."""
-        return sample_rows(self.spec, **self.last) if self.last else []
+        """The batch of the last step, of videos the whole first clip; none if it was not to be kept."""
+        return sample_rows(self.spec, **self.kept) if self.kept else []
 
     def _counted(self, values: Scalars, frames: int) -> Scalars:
         """What is logged of a draw, besides its terms."""
@@ -157,9 +148,10 @@ class ImageTask(_Painting):
         self.judge = self._judge("judge", image_channels(spec.channels))
         self.optimisers = self._optimisers(self.network)
 
-    def step(self, draw: int, rate: float) -> Scalars:
+    def step(self, draw: int, rate: float, *, keep: bool = False) -> Scalars:
         """One batch of frames."""
-        batch = self.sampler.clips_batch(draw, self.spec, self.device)
+        clips = self.sampler.clips_batch(draw, self.spec, self.device)
+        batch = clips.part(slice(0, clips.frames))
         maps, real = batch.maps_BTCHW.flatten(0, 1), batch.images_BT3HW.flatten(0, 1)
         with self.precision.networks():
             fake = self.precision.forgetful(self.network)(self.precision.laid_out(maps)).float()
@@ -175,8 +167,7 @@ class ImageTask(_Painting):
         if self.optimisers.step(moved, rate):
             self.averages["image_generator"].update(self.network)
             values = scalars(painter, terms, judged, None)
-        self.shown = [fake.detach(), real]
-        self.last = {"maps_NCHW": maps, "painted_N3HW": fake.detach(), "real_N3HW": real}
+        self.kept = {"maps_NCHW": maps, "painted_N3HW": fake.detach(), "real_N3HW": real} if keep else {}
         return self._counted(values, len(real))
 
 
@@ -262,47 +253,47 @@ class VideoTask(_Painting):
             precision=self.precision,
         )
 
-    def step(self, draw: int, rate: float) -> Scalars:
+    def step(self, draw: int, rate: float, *, keep: bool = False) -> Scalars:
         """One batch of clips, one step of the optimisers per chunk."""
         plan = self.sampler.schedule.at(draw)
         if isinstance(self.network, Vid2VidGenerator):
             self.network.freeze_coarser(plan.finest_alone)
         options = replace(self.video_step.options, chunk=plan.chunk, backprop=plan.backprop)
-        batch = self.sampler.clips_batch(draw, self.spec, self.device)
+        clips = self.sampler.clips_batch(draw, self.spec, self.device)
         logged: list[Scalars] = []
-        self.last = {}
-        state = self._begin(batch, draw)
-        for report, window in replace(self.video_step, options=options).walk(batch, state, rate):
+        self.kept = {}
+        begun = self._begin(clips, draw)
+        for report, clip in replace(self.video_step, options=options).walk(clips, begun, rate):
             if report.stepped:
                 self._average()
                 logged.append(report.scalars)
-            self._keep(report, batch, window)
+            if keep:
+                self._keep(report.painting, clip)
         # a first chunk may have no temporal terms yet: each term is averaged over the chunks that have it
         names = dict.fromkeys(name for each in logged for name in each)
         values = {name: [each[name] for each in logged if name in each] for name in names}
         mean = {name: sum(each) / len(each) for name, each in values.items()}
-        return self._counted(mean, batch.images_BT3HW.shape[0] * batch.images_BT3HW.shape[1])
+        return self._counted(mean, len(begun.before_B3HW) * clips.frames)
 
-    def _begin(self, batch: ClipBatch, draw: int) -> ClipState:
+    def _begin(self, clips: Clips, draw: int) -> ClipState:
         """The past that clips start from, and the first frame to paint."""
-        maps, real = batch.maps_BTCHW, batch.images_BT3HW
+        given = clips.part(slice(0, 1 if self.stage.start == "painted" else self.recipe.model.past))
+        maps, real = given.maps_BTCHW, given.images_BT3HW
         match self.stage.start:
             case "painted":
                 assert self.first is not None
                 with torch.no_grad(), self.precision.networks():
                     before = self.first(self.precision.laid_out(maps[:, 0])).float()
                     past: Any = self.network.start(before, maps[:, 0])
-                at = 1
             case "real" | "blank" as start:
-                at = self.recipe.model.past
-                before = real[:, at - 1]
-                past = self._given(maps[:, :at], real[:, :at] if start == "real" else None)
+                before = real[:, -1]
+                past = self._given(maps, real if start == "real" else None)
         noise: list[torch.Generator] = []
         if self.stage.noise > 0:  # a clip's own, whichever process has it
             offset = self.world.share(self.stage.batch).start
             seeds = [(draw << 20) + offset + index for index in range(len(maps))]
             noise = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
-        return ClipState(past, before, at, noise=noise)
+        return ClipState(past, before, given.frames, noise=noise)
 
     def _given(self, maps_BKCHW: Tensor, images_BK3HW: Tensor | None) -> Any:
         """A past of frames that are not painted, or of none."""
@@ -319,13 +310,11 @@ class VideoTask(_Painting):
         for part, average in self.averages.items():
             average.update(self.modules[part])
 
-    def _keep(self, report: ChunkReport, batch: ClipBatch, window: slice) -> None:
-        """Show the whole chunk, and remember what it holds of the first clip."""
-        p, real = report.painting, batch.images_BT3HW[:, window]
-        rows = [each for each in (p.hallucinated, p.frame, real) if each is not None]
-        self.shown = [row.flatten(0, 1) for row in rows]
-        chunk = {"maps_NCHW": batch.maps_BTCHW[0, window], "real_N3HW": real[0]} | _columns(p)
-        self.last = {name: torch.cat((self.last.get(name, each[:0]), each)) for name, each in chunk.items()}
+    def _keep(self, painting: Painting, clip: ClipBatch) -> None:
+        """Remember a chunk of the first clip, in host memory."""
+        chunk = {"maps_NCHW": clip.maps_BTCHW[0], "real_N3HW": clip.images_BT3HW[0]} | _columns(painting)
+        for name, each in chunk.items():
+            self.kept[name] = torch.cat((self.kept.get(name, each[:0].cpu()), each.cpu()))
 
 
 def _columns(painting: Painting) -> dict[str, Tensor]:
@@ -342,8 +331,3 @@ def _columns(painting: Painting) -> dict[str, Tensor]:
         for name, each in found.items()
         if each is not None
     }
-
-
-def _bytes(image_3HW: Tensor) -> NDArray[np.uint8]:
-    """(3, H, W) in [-1, 1] -> (H, W, 3) uint8."""
-    return ((image_3HW.permute(1, 2, 0).clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()

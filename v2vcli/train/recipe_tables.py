@@ -53,7 +53,10 @@ class ModelRecipe(RecipeTable):
     flow: bool = Field(default=True, description="whether frames are warped from the last one at all")
     kernel: Literal[3, 5, 7] = Field(default=7, description="side of the first and last convolution of every branch")
     past: int = Field(
-        default=2, ge=0, le=4, description="painted frames that are looked at; 0, without flow: each frame is on its own"
+        default=2,
+        ge=0,
+        le=4,
+        description="painted frames that are looked at; 0 (without flow): each frame is on its own",
     )
     image_width: int = Field(default=16, ge=1, description="channels of the image generator at its full resolution")
     image_downsamplings: int | None = Field(

@@ -4,8 +4,8 @@ The stage's own task takes a step on PyTorch's ``meta`` device, where tensors ha
 at most is added up (`v2vcli.models.live_bytes`): weights, running means, optimisers, clips, activations, gradients.
 
 Peculiar:
-- the longest clips and chunks of the stage are rehearsed, since that is where memory runs out, but no more chunks than
-  it takes until every discriminator is at work; what a longer clip adds is what its frames hold by themselves;
+- the longest chunks of the stage are rehearsed, since that is where memory runs out, and no more of them than it takes
+  until every discriminator is at work; clips wait in host memory, so a longer one adds nothing;
 - bf16 is autocast, which knows no meta device: here convolutions are given bf16 instead, as it would give them;
 - what is left out: the face's discriminator (it looks at pixels), noise, RAFT's own memory, and whatever the device's
   libraries hold for themselves. PyTorch's CPU build, in float32, was found to allocate 0 to 13 % more; GPUs and
@@ -30,7 +30,8 @@ from v2vcli.models.checkpoint import read_info
 from v2vcli.models.image_generator import ImageGenerator
 from v2vcli.models.live_bytes import LiveBytes
 from v2vcli.models.segmenter import Segmenter, SegmenterConfig
-from v2vcli.train.batches import ClipBatch, Sampler
+from v2vcli.train.batches import Sampler
+from v2vcli.train.clip_loading import ClipBatch, Clips
 from v2vcli.train.drawing import FlowMaker
 from v2vcli.train.networks import image_generator_config
 from v2vcli.train.painting import ImageTask, VideoTask
@@ -92,15 +93,8 @@ def rehearse(recipe: Recipe, stage: StageRecipe, spec: MapSpec, *, processes: in
         for _ in range(2 if stage.kind != "video" else 1):  # what the step before left is still there
             task.step(sampler.schedule.steps - 1, stage.rate)
     besides = live.peak
-    if isinstance(task, VideoTask):
-        if (
-            sampler.painted <= stage.chunk
-        ):  # one chunk: Adam's moments were made after the peak, and are there from then on
-            besides += 2 * 4 * sum(trained.values())
-        kept = sum(each.nbytes for each in task.last.values()) // max(1, sampler.painted)
-        besides += sampler.left_out * (
-            sampler.bytes_per_frame + 2 * kept
-        )  # both the old and the new, while it is joined
+    if isinstance(task, VideoTask) and sampler.frames - 1 <= stage.chunk:
+        besides += 2 * 4 * sum(trained.values())  # one chunk: Adam's moments came after the peak, and stay
     return StepNeeds(trained, sum(each.nbytes for each in weights.values()), besides)
 
 
@@ -136,19 +130,19 @@ class _Nothing:
         self.frames = plan.frames
         if stage.kind == "video":
             self.frames = min(plan.frames, unpainted + chunks * plan.chunk)
-        self.painted, self.left_out = self.frames - unpainted, plan.frames - self.frames
 
-    @property
-    def bytes_per_frame(self) -> int:
-        """What a frame of every clip of the batch holds: images, maps, flow and its confidence."""
-        width, height = self._stage.size
-        return self._batch * 4 * (3 + self._spec.channels + 2 + 1) * width * height
+    def clips_batch(self, draw: int, spec: MapSpec, device: torch.device) -> Clips:
+        """As `Sampler.clips_batch`; the sampler is its own clips."""
+        return self
 
-    def clips_batch(self, draw: int, spec: MapSpec, device: torch.device) -> ClipBatch:
-        """As `Sampler.clips_batch`."""
-        width, height = self._stage.size
-        parts = [torch.empty(self._batch, self.frames, c, height, width, device=META) for c in (3, spec.channels, 2, 1)]
-        return ClipBatch(*parts)
+    def part(self, window: slice, coming: slice | None = None) -> ClipBatch:
+        """As `Clips.part`."""
+        (width, height), frames = self._stage.size, window.stop - window.start
+
+        def nothing(channels: int) -> Tensor:
+            return torch.empty(self._batch, frames, channels, height, width, device=META)
+
+        return ClipBatch(nothing(3), nothing(self._spec.channels), nothing(2), nothing(1), window.start)
 
     def flow_maker(self, device: torch.device) -> FlowMaker:
         """A flow teacher that sees no motion."""

@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from v2vcli.errors import RecipeError
 from v2vcli.train.distributed import World, any_of, mean_scalars, same_everywhere
@@ -223,8 +222,10 @@ class _Run:
         with self.stop.listening():
             for draw in range(first, schedule.steps):
                 where, rate = f"stage {stage.name}, step {draw}", schedule.at(draw).rate
+                due = (draw + 1) % self.recipe.save_every == 0
+                keep = self.watch is not None and self.watch.shows(draw, saved=due or draw + 1 == schedule.steps)
                 with in_plain_words(where):
-                    scalars = mean_scalars(task.step(draw, rate), summed=("frames",))
+                    scalars = mean_scalars(task.step(draw, rate, keep=keep), summed=("frames",))
                 self.frames_seen += int(scalars.pop("frames"))
                 finite = all(np.isfinite(value) for value in scalars.values())
                 if not finite and "skipped" not in scalars:  # those who skip such steps also know when to give up
@@ -233,7 +234,7 @@ class _Run:
                     with saving(self.folder.path):
                         self.watch.step(draw, scalars, frames_seen=self.frames_seen, rate=rate)
                 stopping = any_of(self.stop.asked)
-                if (draw + 1) % self.recipe.save_every == 0 or stopping:
+                if due or stopping:
                     self._save(number, draw + 1, task)
                 if stopping:
                     wait_for_all()  # whoever leaves first may take the rest along
@@ -250,8 +251,6 @@ class _Run:
         self.folder.save(state | {"random": torch.get_rng_state()})
         with saving(self.folder.model):
             task.publish(self.folder.model, self.frames_seen)
-            if (picture := task.picture()) is not None:
-                Image.fromarray(picture).save(self.folder.path / "samples.png")
             self.watch.saved(frames_seen=self.frames_seen)
 
     def _require_same(self, task: Task) -> None:

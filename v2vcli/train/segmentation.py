@@ -94,9 +94,10 @@ class SegmentTask:
         self.weights = {name: weight.to(device) for name, weight in rarity_weights(sampler.clips).items()}
         self.last: LabelledBatch | None = None
 
-    def step(self, draw: int, rate: float) -> Scalars:
+    def step(self, draw: int, rate: float, *, keep: bool = False) -> Scalars:
         """One batch of labelled pictures."""
-        self.last = batch = self.sampler.labelled_batch(draw, self.device)
+        batch = self.sampler.labelled_batch(draw, self.device)
+        self.last = batch if keep else None
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
@@ -135,14 +136,9 @@ class SegmentTask:
         info = ModelInfo.of_training(self.recipe.name, "segmenter", spec, self.size, self.recipe, frames_seen)
         save_model(path, info, {"segmenter": self.average.network})
 
-    def picture(self) -> NDArray[np.uint8] | None:
-        """Pictures above what the averaged network sees in them."""
-        rows = self.samples()
-        return np.hstack([np.vstack(list(row.values())) for row in rows]) if rows else None
-
     @torch.no_grad()
     def samples(self) -> list[Row]:
-        """The last batch: pictures and what the averaged network sees in them."""
+        """The batch of the last step, if it was kept: pictures and what the averaged network sees in them."""
         if self.last is None:
             return []
         found = self.average.network(self.last.images).argmax(1).cpu().numpy().astype(np.uint8)

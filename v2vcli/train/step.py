@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from v2vcli.train import objectives
-from v2vcli.train.batches import ClipBatch
+from v2vcli.train.clip_loading import ClipBatch, Clips
 from v2vcli.train.face_region import face_region
 from v2vcli.train.objectives import Judge, Judged, LossWeights, Motion, Terms
 from v2vcli.train.optimisers import Optimisers
@@ -166,18 +166,27 @@ class VideoStep:
     perceptual: Perceptual | None = None
     precision: Precision = field(default_factory=Precision)
 
-    def walk(self, clip: ClipBatch, state: ClipState, rate: float) -> Iterator[tuple[ChunkReport, slice]]:
-        """All chunks of a clip, one step each, and which frames they were; it ends where numbers are not finite."""
-        while state.at < clip.images_BT3HW.shape[1]:
-            begin = state.at
+    def walk(self, clips: Clips, state: ClipState, rate: float) -> Iterator[tuple[ChunkReport, ClipBatch]]:
+        """All chunks of the clips, one step each, with what they were made of; it ends where numbers are not finite."""
+        while state.at < clips.frames:
+            window = self._chunk_at(state.at, clips.frames)
+            coming = self._chunk_at(window.stop, clips.frames) if window.stop < clips.frames else None
+            # a frame earlier than what is painted: motion is to the frame before
+            clip = clips.part(_with_one_before(window), None if coming is None else _with_one_before(coming))
             report, state = self.chunk(clip, state, rate)
-            yield report, slice(begin, state.at)
+            yield report, clip.part(slice(1, None))
             if not report.stepped:
                 return  # the past may hold what was not finite
 
     def chunk(self, clip: ClipBatch, state: ClipState, rate: float) -> tuple[ChunkReport, ClipState]:
-        """Paint the next frames of the clips, judge them, and step every optimiser at learning rate `rate`."""
-        window = slice(state.at, min(state.at + self.options.chunk, clip.images_BT3HW.shape[1]))
+        """Paint the next frames of the clips, judge them, and step every optimiser at learning rate `rate`.
+
+        Args:
+            clip: the next frames, and the one before them, at least.
+            state: where the clips stand.
+            rate: learning rate of all optimisers.
+        """
+        window = self._chunk_at(state.at - clip.begin, clip.frames)
         maps, real = clip.maps_BTCHW[:, window], clip.images_BT3HW[:, window]
         painting, past = self.paint(maps, state)
         frames = ClipFrames(real, painting.frame, clip.flow_BT2HW[:, window])
@@ -194,8 +203,11 @@ class VideoStep:
         moved = {"painter": painter} | {name: each.objective for name, each in judged.items()}
         stepped = self.optimisers.step(moved, rate)
         past, before = past.detached(), painting.frame[:, -1].detach()
-        state = replace(state, past=past, before_B3HW=before, at=window.stop, temporal=temporal)
+        state = replace(state, past=past, before_B3HW=before, at=clip.begin + window.stop, temporal=temporal)
         return ChunkReport(painting.detached(), scalars(painter, terms, judged, painting.mask), stepped), state
+
+    def _chunk_at(self, at: int, frames: int) -> slice:
+        return slice(at, min(at + self.options.chunk, frames))
 
     def paint(self, maps_BTCHW: Tensor, state: ClipState) -> tuple[Painting, Any]:
         """Paint T frames, each with an eye on those before it, the painter's own."""
@@ -254,6 +266,10 @@ class VideoStep:
             return past
         changed = past.changed(lambda images_BK3HW: disturbed(images_BK3HW, self.options.noise, noise))
         return changed
+
+
+def _with_one_before(window: slice) -> slice:
+    return slice(window.start - 1, window.stop)
 
 
 def disturbed(images_BK3HW: Tensor, amount: float, noise: Sequence[torch.Generator]) -> Tensor:

@@ -6,9 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from v2vcli.errors import ModelError
@@ -27,8 +25,8 @@ class Task(Protocol):
 
     modules: dict[str, nn.Module]
 
-    def step(self, draw: int, rate: float) -> Scalars:
-        """One draw of data, at learning rate `rate`; returns what to log."""
+    def step(self, draw: int, rate: float, *, keep: bool = False) -> Scalars:
+        """One draw of data, at learning rate `rate`; returns what to log. `keep`: `samples` will be asked for."""
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on as if never stopped."""
@@ -39,13 +37,10 @@ class Task(Protocol):
     def publish(self, path: Path, frames_seen: int) -> None:
         """Write the model as users load it."""
 
-    def picture(self) -> NDArray[np.uint8] | None:
-        """A strip of samples to look at, (H, W, 3); None before the first step."""
-
     def samples(self) -> list[Row]:
         """Rows of named pictures, see `samples.sample_rows`: of a video stage the frames of one clip, in order.
 
-        Empty before the first step.
+        Empty unless the last step was told to keep them.
         """
 
 

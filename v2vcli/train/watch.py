@@ -106,9 +106,14 @@ class Watch:
         )
         if logged:
             self._write(progress, rate)
-        if self.log.samples_every > 0 and ((draw + 1) % self.log.samples_every == 0 or done):
+        if self.log.samples_every > 0 and self.shows(draw, saved=False):
             self._sample(frames_seen)
         self.progress(progress)
+
+    def shows(self, draw: int, *, saved: bool) -> bool:
+        """Whether samples of step `draw` will be written; `saved`: whether the state will be, after it."""
+        every = self.log.samples_every
+        return saved if every == 0 else (draw + 1) % every == 0 or draw + 1 == self._steps
 
     def saved(self, *, frames_seen: int) -> None:
         """The state was saved after the last step."""
