@@ -2,6 +2,7 @@
 
     decode -> (resample) -> shots -> windows   one thread
     maps, made or read                         one thread
+    smoothing, following, edits of labels      one thread each, where wanted
     paint                                      one thread
     resize -> encode, save maps                the caller's thread
 
@@ -78,7 +79,7 @@ def convert(request: ConvertRequest, *, progress: OnProgress | None = None) -> R
         info = clip.info
         width, height = request.size or (info.width, info.height)
         paint_size = generator.paint_size(info.width, info.height, request.paint_size)
-        make_maps, maker = _maps_stage(request, generator, clip, paint_size, notes.append)
+        make_maps, maker = _maps_stages(request, generator, clip, paint_size, notes.append)
         saved = _open_saved(request, generator, maker, stack)
         writer = stack.enter_context(
             VideoWriter(
@@ -101,7 +102,7 @@ def convert(request: ConvertRequest, *, progress: OnProgress | None = None) -> R
         meter = Meter(clip.expected_frames(), progress)
         source = partial(_source, request, clip, generator)
         paint = partial(_paint, generator, request.side_by_side)
-        with Pipeline[_Painted](source, [make_maps, paint], room=1) as painted:
+        with Pipeline[_Painted](source, [*make_maps, paint], room=1) as painted:
             for window in painted:
                 _write(window, (width, height), writer, saved)
                 meter.wrote([frame.duration for frame in window.frames])
@@ -137,22 +138,22 @@ def _comment(provenance: str, tags: Iterable[tuple[str, str]]) -> str:
     return " | ".join([f"Synthetic video, painted by {provenance}", *old])
 
 
-def _maps_stage(
+def _maps_stages(
     request: ConvertRequest,
     generator: Generator,
     clip: Clip,
     size: tuple[int, int],
     warn: Callable[[str], None],
-) -> tuple[Stage, str]:
-    """What gives every window its maps, and who makes them, in words for the file they are kept in."""
+) -> tuple[list[Stage], str]:
+    """The stages that give every window its maps, and who makes them, in words for the file they are kept in."""
     from v2vcli.engine.makers import chosen_maker, maker_for, maker_source, require_kind
-    from v2vcli.engine.mapping import extracted, followed, in_turn, refinements
+    from v2vcli.engine.mapping import extracted, followed, refinements
 
     spec, video = generator.spec, (clip.info.width, clip.info.height)
     if request.maps is None:
         made = extracted(maker_for(spec, request.makers, generator.device, video), size)
         source = maker_source(chosen_maker(spec.kind, request.makers))
-        return in_turn(made, *refinements(request, spec, video, made=True, warn=warn)), source
+        return [made, *refinements(request, spec, video, made=True, warn=warn)], source
     from v2vcli.maps.schema import find_schema
     from v2vcli.maps.sources import open_maps
 
@@ -162,7 +163,7 @@ def _maps_stage(
     by_time = request.start is not None or request.rate is not None
     part = request.duration is not None or request.end is not None
     read = followed(maps, size, by_time=by_time, warn=warn, part=part)
-    return in_turn(read, *refinements(request, spec, video, made=False, warn=warn)), f"file:{request.maps.name}"
+    return [read, *refinements(request, spec, video, made=False, warn=warn)], f"file:{request.maps.name}"
 
 
 def _open_saved(request: ConvertRequest, generator: Generator, maker: str, stack: ExitStack) -> MapWriter | None:

@@ -42,7 +42,8 @@ def maker_for(spec: MapSpec, makers: MakerNames, device: torch.device, video: tu
         spec: what the model paints from.
         makers: what was asked for.
         device: where networks run.
-        video: (width, height) of the frames; a bundled network sees them at its own area and their aspect; None: of any.
+        video: (width, height) of the frames; a bundled network sees them at its own area and their aspect; None:
+            of any.
 
     Raises:
         UsageError: nothing makes such maps from frames, or the maker asked for makes others, or has no such model.

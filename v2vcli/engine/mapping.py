@@ -1,6 +1,6 @@
-"""The maps stage: every window gets the maps it is painted from, made from its frames or read in step with them.
+"""The stages of maps: every window gets the maps it is painted from, made from its frames or read in step with them.
 
-A `Stage` turns windows into windows; the maps stage is several in turn: making or reading, then for label maps what the
+A `Stage` turns windows into windows. There are several in a row: making or reading, then for label maps what the
 request wants of them: smoothing, following of instances, edits.
 """
 
@@ -79,18 +79,6 @@ def edited(edits: Edits, warn: Callable[[str], None]) -> Stage:
             yield replace(window, maps=tuple(edits.apply(each, frame.pts) for each, frame in pairs))
         for text in edits.idle():
             warn(f"--relabel '{text}' changed nothing: nothing of the kind was seen there")
-
-    return maps
-
-
-def in_turn(*stages: Stage) -> Stage:
-    """Several stages as one."""
-
-    def maps(windows: Iterable[Window]) -> Iterator[Window]:
-        through: Iterable[Window] = windows
-        for stage in stages:
-            through = stage(through)
-        yield from through
 
     return maps
 
