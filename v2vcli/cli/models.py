@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -85,6 +86,36 @@ def info(
     from rich import print as show
 
     show(cost.table())
+
+
+PULL_EXAMPLES = """[bold]Examples[/bold]
+
+v2v models pull torchvision:deeplabv3_resnet50
+
+v2v models pull hf:user/repo@main        [dim]a segmenter or pose model of transformers[/dim]
+
+v2v models pull user/repo                [dim]a model that v2v trained[/dim]"""
+
+
+@app.command("pull", epilog=PULL_EXAMPLES)
+def pull(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...", help="torchvision:MODEL, hf:USER/REPO\\[@REVISION], or a hub id of v2v's own."
+        ),
+    ],
+    loglevel: options.LogLevel = "info",
+) -> None:
+    """Fetch models now, for when there is no network, and print where they are.
+
+    They go where their own libraries keep them: $TORCH_HOME/hub/checkpoints and $HF_HOME/hub.
+    With V2V_OFFLINE=1 or HF_HUB_OFFLINE=1 nothing is asked for, here or elsewhere.
+    """
+    from v2vcli.models.catalog import pull_model
+
+    for name in names:
+        print(pull_model(name, progress=sys.stderr.isatty() and messages.shows("info")), flush=True)
 
 
 app.command("import", epilog=reference.IMPORT_EXAMPLES)(reference.import_model)

@@ -173,24 +173,21 @@ class SemanticMaker:
         """
         self.spec = MapSpec("labels", schema=VOC21)
         self._network = network
-        self._device = device
+        self._half = device.type == "cuda"
         self._mean = torch.tensor(mean, device=device)[:, None, None]
         self._spread = torch.tensor(spread, device=device)[:, None, None]
-        self._side = side
+        self._extractor = SegmentationExtractor(
+            self._logits, self.spec, device, lambda size: _seen_size(size, side), _batch_on(device)
+        )
 
     def extract(self, images: Sequence[Picture], size: tuple[int, int]) -> list[MapFrame]:
         """As `maps.extractors.MapExtractor.extract`."""
-        maps: list[MapFrame] = []
-        for alike in _of_one_size(images):
-            seen = _seen_size(alike[0], self._side)
-            extractor = SegmentationExtractor(self._logits, self.spec, self._device, seen, _batch_on(self._device))
-            maps += extractor.extract(alike, size)
-        return maps
+        return [made for alike in _of_one_size(images) for made in self._extractor.extract(alike, size)]
 
     def _logits(self, pixels: Tensor) -> Tensor:
         """From pictures in [-1, 1]."""
         normalised = ((pixels + 1) / 2 - self._mean) / self._spread
-        return in_half(self._network, normalised, self._device.type == "cuda")["out"]
+        return in_half(self._network, normalised, self._half)["out"]
 
 
 class InstanceMaker:
@@ -273,8 +270,8 @@ def _batch_on(device: torch.device) -> int:
     return _BATCH_ON_CUDA if device.type == "cuda" else _BATCH
 
 
-def _seen_size(image: Picture, side: int) -> tuple[int, int]:
+def _seen_size(size: tuple[int, int], side: int) -> tuple[int, int]:
     """(width, height) at which a picture is segmented: its shorter side at `side`, unless it is very narrow."""
-    height, width = image.shape[:2]
-    scale = min(side / min(width, height), _LONGEST * side / max(width, height))
-    return max(round(width * scale), _NARROWEST), max(round(height * scale), _NARROWEST)
+    scale = min(side / min(size), _LONGEST * side / max(size))
+    width, height = (max(round(length * scale), _NARROWEST) for length in size)
+    return width, height

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = 10.0
 """Seconds within which a server must answer the first question."""
 
-FORBIDDEN: Final = "and V2V_OFFLINE or HF_HUB_OFFLINE forbids to fetch them"
+FORBIDDEN: Final = "V2V_OFFLINE or HF_HUB_OFFLINE forbids to fetch them"
 """Why nothing was fetched where the environment says so."""
 
 TORCHVISION: Final = "torchvision"
@@ -93,7 +93,10 @@ def pull(model: str, *, progress: bool = False) -> Path:
         return fetch(torchvision_weights(name).url, model, progress=progress)
     if family == HUB:
         return _pull_repository(hub_id(name))
-    raise UsageError(f"{model}: third-party weights are called torchvision:MODEL or hf:USER/REPO[@REVISION]")
+    raise UsageError(
+        f"{model}: nothing that can be fetched; give torchvision:MODEL, hf:USER/REPO[@REVISION] for a model of "
+        "transformers, or USER/REPO[@REVISION] for one of v2v"
+    )
 
 
 # ---- torchvision, and whatever else is one file at an address

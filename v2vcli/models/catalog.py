@@ -1,7 +1,7 @@
 """Where models come from: a path, a bundled name, or a hub id.
 
 Peculiar:
-- a bundled name never touches the network, and `HF_HUB_OFFLINE=1` is honoured before any request is made;
+- a bundled name never touches the network, and with ``HF_HUB_OFFLINE=1`` or ``V2V_OFFLINE=1`` nothing does;
 - what looks like a path is one, so that a mistyped path is answered at once and never sent to the hub;
 - the hub is asked once before the download: huggingface_hub itself tries for half a minute, line after line.
 """
@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from v2vcli.errors import ModelError
+from v2vcli.maps.weights import FORBIDDEN, HubId, hub_refusal, missing_weights, offline, pull, repository_cache
 
 HUB_FILE = "model.safetensors"
 """The file a hub repository must hold."""
@@ -55,6 +56,21 @@ def find_model(name: str) -> Path:
     return _from_hub(name)
 
 
+def pull_model(name: str, *, progress: bool = False) -> Path:
+    """Fetch a model, or bring it up to date, and say where it is: what ``v2v models pull`` does.
+
+    Args:
+        name: as `find_model` takes it, also after ``v2v:``; or a third-party network as `maps.weights.pull` takes it.
+        progress: show bars on stderr.
+
+    Raises:
+        UsageError: it names nothing that could be fetched.
+        ModelError: it is neither here nor to be had.
+    """
+    own = name.removeprefix("v2v:")
+    return pull(name, progress=progress) if ":" in own and not _is_path(own) else find_model(own)
+
+
 def _expanded(name: str) -> Path:
     try:
         return Path(name).expanduser()
@@ -71,27 +87,27 @@ def _is_path(name: str) -> bool:
 
 
 def _from_hub(name: str) -> Path:
-    """The file of a hub id, from the cache where the hub cannot be reached."""
+    """The file of a hub id: brought up to date where the hub answers, else from the cache."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what it warns of is said below, in one line
     repository, _, revision = name.partition("@")
     version = revision or None
+    reason = FORBIDDEN
     try:
-        get_hf_file_metadata(hf_hub_url(repository, HUB_FILE, revision=version))  # asks once, without retries
-        return Path(hf_hub_download(repository, HUB_FILE, revision=version))
+        if not offline():
+            try:
+                get_hf_file_metadata(hf_hub_url(repository, HUB_FILE, revision=version))  # asks once, without retries
+                return Path(hf_hub_download(repository, HUB_FILE, revision=version))
+            except HFValidationError:
+                raise
+            except Exception as error:  # no network, a timeout, a refusal: classes change with the library's backend
+                reason = hub_refusal(error)
+        with suppress(LocalEntryNotFoundError):
+            return Path(hf_hub_download(repository, HUB_FILE, revision=version, local_files_only=True))
     except HFValidationError:
         raise ModelError(
             f"{name}: no hub id (user/repo or user/repo@revision), and there is no such file here; check the name"
         ) from None
-    except HfHubHTTPError as error:
-        refusal = f"the hub refused ({' '.join(str(error).split())[:200]})"
-        advice = "check the name, or log in: hf auth login"
-    except Exception:  # no network, a timeout, or HF_HUB_OFFLINE: their classes change with the library's HTTP backend
-        refusal = "not in the cache and the hub cannot be reached"
-        advice = f"where there is a network: hf download {repository} {HUB_FILE}"
-        advice += f" --revision {revision}" if revision else ""
-    with suppress(LocalEntryNotFoundError):
-        return Path(hf_hub_download(repository, HUB_FILE, revision=version, local_files_only=True))
-    raise ModelError(f"{name}: {refusal}, and there is no such file here; {advice}")
+    raise missing_weights(name, repository_cache(HubId(repository, version)), reason)
