@@ -105,7 +105,7 @@ def test_the_file_says_what_it_holds(tmp_path):
 def test_pngs_are_8_bit_paletted_with_the_schemas_colours(tmp_path):
     frames = label_frames(LABELS, 2)
     folder = store(tmp_path / "m", frames)
-    assert sorted(p.name for p in folder.iterdir()) == ["000000.png", "000001.png", "schema.json"]
+    assert sorted(p.name for p in folder.iterdir()) == ["000000.png", "000001.png", "maps.json", "schema.json"]
     with Image.open(folder / "000001.png") as picture:
         assert picture.mode == "P"
         assert np.array_equal(np.asarray(picture), frames[1].array)
@@ -243,7 +243,7 @@ def test_an_empty_folder_may_be_filled_and_a_link_may_not(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "m")
     store(tmp_path / "m", with_instances(2), overwrite=True)
     store(tmp_path / "m", label_frames(LABELS, 1), overwrite=True)
-    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["000000.png", "schema.json"]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["000000.png", "maps.json", "schema.json"]
     with pytest.raises(OutputError, match="is a link"):
         MapWriter(tmp_path / "link", LABELS, overwrite=True)
 
@@ -254,7 +254,8 @@ def test_what_came_into_the_old_folder_meanwhile_is_kept(tmp_path):
         with MapWriter(folder, LABELS, overwrite=True) as writer:
             writer.write(label_frames(LABELS, 1)[0], Fraction(0))
             (folder / "out.mp4").write_text("x")
-    assert sorted(path.name for path in folder.iterdir()) == ["000000.png", "000001.png", "out.mp4", "schema.json"]
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == ["000000.png", "000001.png", "maps.json", "out.mp4", "schema.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
@@ -314,10 +315,13 @@ def test_maps_that_do_not_belong_are_refused(tmp_path, target):
             writer.write(wrong, Fraction(1))
 
 
-def test_instances_must_not_come_and_go(tmp_path):
-    without, with_ = label_frames(LABELS, 1)[0], label_frames(LABELS, 1, instances=True)[0]
-    with pytest.raises(OutputError, match="some maps of the clip have instances"):
-        store(tmp_path / "m.mkv", [without, with_])
+@pytest.mark.parametrize("target", TARGETS)
+def test_instances_must_not_come_and_go(tmp_path, target):
+    without, with_ = label_frames(LABELS, 1)[0], with_instances(1)[0]
+    for frames in ([without, with_], [with_, without]):
+        with pytest.raises(OutputError, match="some maps of the clip have instances"):
+            store(tmp_path / target, frames)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_an_error():

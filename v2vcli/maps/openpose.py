@@ -26,12 +26,13 @@ from v2vcli.maps.keypoints import (
     from_body18,
 )
 
-_PARTS: Final = (
+PARTS: Final = (
     ("pose_keypoints", BODY),
     ("face_keypoints", FACE),
     ("hand_left_keypoints", LEFT_HAND),
     ("hand_right_keypoints", RIGHT_HAND),
 )
+"""Names of a person's lists, to which newer files add ``_2d``, and where their points stand among the 137."""
 _OLDER_BODY: Final = 18
 
 
@@ -65,7 +66,7 @@ def parse_openpose(data: object, where: str = "OpenPose data") -> Points:
     for index, person in enumerate(people):
         if not isinstance(person, dict):
             raise InputError(f"{where}: person {index} is no object; make the file anew")
-        for name, part in _PARTS:
+        for name, part in PARTS:
             numbers = person.get(f"{name}_2d") or person.get(name) or []
             found[index, part] = _points(numbers, part.stop - part.start, f"{where}: person {index}: {name}")
     try:

@@ -4,14 +4,18 @@ What is accepted, and where the schema of label maps comes from:
 
 | path | schema |
 |---|---|
-| our own `.mkv` (`map_file`) | its metadata |
-| folder of PNGs whose values are ids (`map_folder`) | `schema.json`, Cityscapes file names, a known palette |
+| our own `.mkv` (`map_file`) or folder (`map_folder`) | what it says of itself |
+| folder of PNGs whose values are ids (`picture_folder`) | `schema.json`, Cityscapes file names, a known palette |
 | folder of RGB PNGs, or a video, in a schema's colours | the model's own, unless given; the colours are checked |
 | lossless grey video of ids | must be given (`--maps-schema`) |
+| COCO's panoptic JSON and PNGs (`panoptic`) | the JSON's categories |
 | edges: video or folder, white on black; rgb: any video or folder | none |
+| face and pose: folder of keypoints (`keypoint_folder`), drawn at the video's size | none |
+| flow and depth: folder of KITTI's PNGs (`kitti`) | none |
 
 Nothing is guessed that the pictures do not confirm: ids outside the schema and areas in colours outside the palette
-are errors that name the frame. One map is in memory at a time.
+are errors that name the frame. Stored faces and poses that were drawn in another way than the model's are drawn again
+from their keypoints, or refused. One map is in memory at a time.
 """
 
 from __future__ import annotations
@@ -27,14 +31,17 @@ from numpy.typing import NDArray
 
 from v2vcli.errors import InputError, UsageError
 from v2vcli.maps.control_video import LOSSLESS, grey_codec, grey_frames, is_untagged, rgb_frames
+from v2vcli.maps.keypoint_folder import KeypointFolder, draw
 from v2vcli.maps.map_file import stored_maps, stored_spec
-from v2vcli.maps.map_folder import MapFolder
 from v2vcli.maps.palette import PaletteReader, PaletteReading
+from v2vcli.maps.panoptic import PanopticFolder
+from v2vcli.maps.picture_folder import MapFolder, other_kind
 from v2vcli.maps.raw_map import RawMap
 from v2vcli.maps.schema import SCHEMAS, LabelSchema
 from v2vcli.maps.spec import DRAWN_KINDS, MapFrame, MapSpec
 
-Opener: TypeAlias = Callable[[], Iterator[RawMap]]
+Opener: TypeAlias = Callable[[Fraction | None], Iterator[RawMap]]
+"""Opens the maps from a time on, or all of them; those that know no times are all given."""
 
 # How much of a picture may be in colours outside the palette: see palette.py for what was measured.
 _FOREIGN_AREAS: Final = 0.02
@@ -50,15 +57,23 @@ class MapSource:
         spec: What they are when they come out: the model's spec.
         schema: What the labels were before they were remapped, or None.
         length: How many, or None where only reading tells.
+        stored: What the maps were when they were stored, or None: faces and poses may have to be drawn again.
     """
 
     def __init__(
-        self, path: Path, spec: MapSpec, opener: Opener, schema: LabelSchema | None = None, length: int | None = None
+        self,
+        path: Path,
+        spec: MapSpec,
+        opener: Opener,
+        schema: LabelSchema | None = None,
+        length: int | None = None,
+        stored: MapSpec | None = None,
     ) -> None:
         self.path = path
         self.spec = spec
         self.schema = schema
         self.length = length
+        self.stored = stored
         self._opener = opener
         self._table = None if schema is None else schema.remap_table(spec.label_schema)
         self._reader: PaletteReader | None = None
@@ -67,17 +82,23 @@ class MapSource:
         for _, frame in self.timed():
             yield frame
 
-    def timed(self) -> Iterator[tuple[Fraction | None, MapFrame]]:
+    def timed(self, start: Fraction | None = None) -> Iterator[tuple[Fraction | None, MapFrame]]:
         """Maps with their times in seconds, exact where the file has them; None where it has none.
+
+        Args:
+            start: Leave out the maps from before this time; what v2v stored is not even decoded until there.
 
         Raises:
             InputError: A map cannot be read, or is not what the source was said to hold; the message names it.
         """
-        for raw in self._opener():
-            yield raw.pts, self._frame(raw)
+        for raw in self._opener(start):
+            if start is None or raw.pts is None or raw.pts >= start:
+                yield raw.pts, self._frame(raw)
 
     def _frame(self, raw: RawMap) -> MapFrame:
-        if self.spec.kind == "rgb":
+        if self.spec.kind in DRAWN_KINDS:
+            return self._drawn(raw)
+        if self.spec.kind in ("rgb", "flow", "depth"):
             return MapFrame(self.spec, raw.array)
         if self.spec.kind == "edges":
             return MapFrame(self.spec, self._edges(raw))
@@ -88,10 +109,21 @@ class MapSource:
             )
         return MapFrame(self.spec, self._labels(raw), raw.instances)
 
+    def _drawn(self, raw: RawMap) -> MapFrame:
+        """A face or pose as the model wants it drawn."""
+        if self.stored is None or self.stored == self.spec:
+            return MapFrame(self.spec, raw.array, raw.instances, raw.keypoints)
+        if raw.keypoints is None or (self.spec.face is not None and self.spec.face.background):
+            raise InputError(
+                f"{raw.where} was drawn with {self.stored.face or self.stored.pose}, but the model paints from "
+                f"{self.spec.face or self.spec.pose}; make the maps anew for that model"
+            )
+        return draw(self.spec, raw.keypoints, (raw.array.shape[1], raw.array.shape[0]))
+
     def _labels(self, raw: RawMap) -> NDArray[np.uint8]:
         schema, table = self.schema, self._table
         assert schema is not None and table is not None  # open_maps gives label sources a schema
-        ids = raw.array
+        ids: NDArray[np.uint8] = raw.array
         if ids.ndim == 3:
             self._reader = self._reader or PaletteReader.of_schema(schema)
             reading = self._reader.read(raw.array)
@@ -110,7 +142,8 @@ class MapSource:
 
     def _edges(self, raw: RawMap) -> NDArray[np.uint8]:
         if raw.array.ndim == 2 and bool(np.isin(raw.array, (0, 255)).all()):
-            return raw.array
+            edges: NDArray[np.uint8] = raw.array
+            return edges
         rgb = raw.array if raw.array.ndim == 3 else np.repeat(raw.array[..., None], 3, axis=2)
         self._reader = self._reader or PaletteReader(_BLACK_AND_WHITE, unsure=np.inf, far=96)
         reading = self._reader.read(rgb)
@@ -123,39 +156,50 @@ class MapSource:
         return reading.values
 
 
-def open_maps(path: str | Path, spec: MapSpec, schema: LabelSchema | None = None) -> MapSource:
+def open_maps(
+    path: str | Path, spec: MapSpec, schema: LabelSchema | None = None, *, size: tuple[int, int] | None = None
+) -> MapSource:
     """Open maps that somebody made, for a model of `spec`.
 
     Args:
-        path: A map file, a video, or a folder of pictures.
+        path: A map file, a video, or a folder of pictures or keypoints, or COCO's panoptic JSON.
         spec: What the model paints from.
         schema: What the labels mean, where the file does not say (`--maps-schema`).
+        size: (width, height) of the video, for what has no size of its own: folders of keypoints.
 
     Raises:
         InputError: The path cannot be read, or holds another kind of map, or nothing says what its ids mean.
         SchemaMismatch: The labels do not fit the model's schema, even by name; the message lists the classes.
-        UsageError: `schema` contradicts what the file says, or the model paints from no labels; or from faces or poses,
-            which no file holds yet.
+        UsageError: `schema` contradicts what the file says, or the model paints from no labels; or `size` is missing.
     """
     path = Path(path)
-    if spec.kind in DRAWN_KINDS:
-        raise UsageError(
-            f"the model paints from '{spec.kind}' maps, which v2v cannot read from {path} yet; draw them with "
-            f"v2vcli.maps.{spec.kind} and paint them with v2vcli.load(MODEL).stream(maps)"
-        )
     if schema is not None and spec.kind != "labels":
         raise UsageError(f"--maps-schema is for label maps, but the model paints from '{spec.kind}' maps; leave it out")
     if not path.exists():
         raise InputError(f"there are no maps at {path}; check the path")
-    source = _open_folder(path, spec, schema) if path.is_dir() else _open_video(path, spec, schema)
+    source = _open_panoptic(path, spec, schema) if spec.kind == "labels" else None
+    if source is None:
+        source = _open_folder(path, spec, schema, size) if path.is_dir() else _open_video(path, spec, schema)
     next(iter(source))  # what is wrong with the first map is better known before the work begins
     return source
 
 
-def _open_folder(path: Path, spec: MapSpec, schema: LabelSchema | None) -> MapSource:
+def _open_panoptic(path: Path, spec: MapSpec, schema: LabelSchema | None) -> MapSource | None:
+    panoptic = PanopticFolder.open(path)
+    if panoptic is None:
+        return None
+    found = _agreed(path, panoptic.schema, schema)
+    return MapSource(path, spec, lambda _: panoptic.maps(), found, len(panoptic.files))
+
+
+def _open_folder(path: Path, spec: MapSpec, schema: LabelSchema | None, size: tuple[int, int] | None) -> MapSource:
+    keypoints = KeypointFolder.open(path, spec, size)
+    if keypoints is not None:
+        return MapSource(path, spec, lambda _: keypoints.maps(), length=len(keypoints.files))
     folder = MapFolder.open(path, spec.kind)
     if spec.kind != "labels":
-        return MapSource(path, spec, lambda: folder.maps(None), length=len(folder.files))
+        stored = None if folder.stored is None else folder.stored.spec
+        return MapSource(path, spec, lambda start: folder.maps(None, start), length=len(folder.files), stored=stored)
     found = _agreed(path, folder.schema, schema) or folder.schema_of_palette(spec.label_schema)
     if found is None and folder.is_colour_coded():
         found = spec.label_schema
@@ -165,20 +209,23 @@ def _open_folder(path: Path, spec: MapSpec, schema: LabelSchema | None) -> MapSo
             "or put a schema.json beside the PNGs"
         )
     chosen = found
-    return MapSource(path, spec, lambda: folder.maps(chosen), chosen, len(folder.files))
+    return MapSource(path, spec, lambda start: folder.maps(chosen, start), chosen, len(folder.files))
 
 
 def _open_video(path: Path, spec: MapSpec, schema: LabelSchema | None) -> MapSource:
     stored = stored_spec(path)
     if stored is not None:
         if stored.kind != spec.kind:
-            raise InputError(
-                f"{path} holds '{stored.kind}' maps, but the model paints from '{spec.kind}' maps; "
-                f"give maps of that kind, or a --model that paints from '{stored.kind}' (`v2v models list`)"
-            )
-        return MapSource(path, spec, lambda: stored_maps(path), _agreed(path, stored.schema, schema))
+            raise other_kind(path, stored, spec.kind)
+        found = _agreed(path, stored.schema, schema)
+        return MapSource(path, spec, lambda start: stored_maps(path, start), found, stored=stored)
+    if spec.kind in (*DRAWN_KINDS, "flow", "depth"):
+        what = "keypoints" if spec.kind in DRAWN_KINDS else "16-bit PNGs as KITTI's"
+        raise InputError(
+            f"{path} is a video, but '{spec.kind}' maps are read from files that v2v stored or a folder of {what}"
+        )
     if spec.kind != "labels":
-        return MapSource(path, spec, lambda: rgb_frames(path))
+        return MapSource(path, spec, lambda _: rgb_frames(path))
     codec = grey_codec(path)
     if codec is not None:
         if codec not in LOSSLESS:
@@ -187,10 +234,10 @@ def _open_video(path: Path, spec: MapSpec, schema: LabelSchema | None) -> MapSou
             )
         if schema is None:
             raise InputError(f"nothing in {path} says what its ids mean; give --maps-schema ({', '.join(SCHEMAS)})")
-        return MapSource(path, spec, lambda: grey_frames(path), schema)
+        return MapSource(path, spec, lambda _: grey_frames(path), schema)
     chosen = schema or spec.label_schema
     matrix = _fitting_matrix(path, chosen)
-    source = MapSource(path, spec, lambda: rgb_frames(path, matrix), chosen)
+    source = MapSource(path, spec, lambda _: rgb_frames(path, matrix), chosen)
     if spec.label_schema.void[next(iter(source)).array].all():
         raise InputError(
             f"{path}: the first map is void everywhere; if the video holds ids as grey levels, store them as PNGs "

@@ -14,9 +14,9 @@ from types import TracebackType
 import av
 
 from v2vcli.errors import OutputError, SchemaMismatch
-from v2vcli.maps.map_file import MapFileWriter
-from v2vcli.maps.map_folder import MapFolderWriter, remove_maps, strangers
-from v2vcli.maps.spec import DRAWN_KINDS, MapFrame, MapSpec
+from v2vcli.maps.map_file import MapFileWriter, stored_as
+from v2vcli.maps.map_folder import MapFolderWriter, folder_stored_as, remove_maps, strangers
+from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.partfile import PartFile, refuse_inputs, require_free
 
 
@@ -27,24 +27,24 @@ class MapWriter:
         path: `NAME.mkv` for one file, a name without suffix for a folder.
         spec: What all maps are.
         overwrite: Replace what is there (`-y`).
+        source: Who made the maps, such as ``bundled:street-segmenter 1a2b3c`` or ``torchvision:deeplabv3_resnet50``.
 
     Raises:
-        OutputError: As `require_maps_free`, or the folder takes no files, or no file holds maps of this kind yet.
+        OutputError: As `require_maps_free`, or the folder takes no files.
     """
 
-    def __init__(self, path: str | Path, spec: MapSpec, *, overwrite: bool = False) -> None:
+    def __init__(self, path: str | Path, spec: MapSpec, *, overwrite: bool = False, source: str = "") -> None:
         self.path = Path(path)
         self.spec = spec
         self.count = 0
         self._size: tuple[int, int] | None = None
-        if spec.kind in DRAWN_KINDS:
-            raise OutputError(f"'{spec.kind}' maps cannot be stored yet; keep the keypoints that they were drawn from")
+        self._has_instances = False
         is_file = _is_file(self.path)
         require_maps_free(self.path, overwrite=overwrite)
         self._output = PartFile(self.path, overwrite=overwrite, folder=not is_file)
         try:
-            self._writer: MapFileWriter | MapFolderWriter = (
-                MapFileWriter(self._output.part, spec) if is_file else MapFolderWriter(self._output.part, spec)
+            self._writer: MapFileWriter | MapFolderWriter = (MapFileWriter if is_file else MapFolderWriter)(
+                self._output.part, spec, source
             )
         except (OSError, av.error.FFmpegError) as e:
             self._output.discard()
@@ -57,14 +57,17 @@ class MapWriter:
         """Append one map at `pts` seconds (exact).
 
         Raises:
-            OutputError: The disk refuses, or size or kind differ from those of the clip.
+            OutputError: The disk refuses, or size or kind differ from those of the clip, or instances come and go.
             SchemaMismatch: A label map has ids that its schema does not know.
         """
         if frame.spec != self.spec:
             raise OutputError(f"map {self.count} is not what {self.path} was opened for; remap it first")
-        self._size = self._size or frame.size
+        if self._size is None:
+            self._size, self._has_instances = frame.size, frame.instances is not None
         if frame.size != self._size:
             raise OutputError(f"map {self.count} is {frame.size} but {self.path} holds {self._size}; resize it first")
+        if (frame.instances is not None) != self._has_instances:
+            raise OutputError("some maps of the clip have instances and some have none; give all of them or none")
         if self.spec.schema is not None and (unknown := self.spec.schema.unknown_ids(frame.array)):
             raise SchemaMismatch(
                 f"map {self.count} has ids {unknown} that schema '{self.spec.schema.name}' does not know"
@@ -111,6 +114,17 @@ def require_maps_free(path: Path, *, overwrite: bool, inputs: Iterable[str | Pat
     require_free(path, overwrite=overwrite, inputs=inputs, folder=not is_file)
     if not is_file and path.is_dir() and (found := strangers(path)):
         raise OutputError(f"{path} holds other files than maps of v2v ({found[0]}); give another folder")
+
+
+def stored_source(path: str | Path) -> str | None:
+    """Who made the maps of a file or folder that v2v wrote; None if another program did.
+
+    Raises:
+        InputError: The path cannot be read, or what it says of itself cannot be understood.
+    """
+    path = Path(path)
+    stored = folder_stored_as(path) if path.is_dir() else stored_as(path)
+    return None if stored is None else stored.source
 
 
 def _is_file(path: Path) -> bool:
