@@ -43,9 +43,7 @@ def schema_of(names: Sequence[str], name: str) -> LabelSchema:
     for schema in SCHEMAS.values():
         ordered = sorted(schema.classes, key=lambda c: c.id)
         for classes in (ordered, [c for c in ordered if not c.void]):
-            if [canonical_name(c.name) for c in classes] == wanted and [c.id for c in classes] == list(
-                range(len(names))
-            ):
+            if [(c.id, canonical_name(c.name)) for c in classes] == list(enumerate(wanted)):
                 return schema
     things = _things()
     colours = [c.colour for c in numbered_schema(len(names)).classes]
@@ -67,7 +65,7 @@ def tells_only_things(schema: LabelSchema) -> bool:
 def _short_names(names: Sequence[str]) -> list[str]:
     """Names without decoration, each different from all others."""
     short = [_DECORATION.sub("", each.split(",")[0].strip()) or each for each in names]
-    count = Counter(map(plain_name, short)) + Counter()
+    count = Counter(map(plain_name, short))
     taken: set[str] = set()
     chosen = []
     for number, (each, full) in enumerate(zip(short, names, strict=True)):

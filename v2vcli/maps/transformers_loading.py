@@ -2,11 +2,11 @@
 
 What is peculiar:
 
-- A hub id becomes a folder first (`maps.weights.hub_folder`); from there on a model of the hub and one of a local folder
-  take the same way, and the library makes no request of its own. OneFormer's image processor would: it asks another
-  repository for the names of classes, which are in the configuration anyway.
-- Which class opens a model is what its configuration says in ``architectures``. Code that comes with a model is not run,
-  and weights are read as tensors alone.
+- A hub id becomes a folder first (`maps.weights.hub_folder`); from there on a model of the hub and one of a local
+  folder take the same way, and the library makes no request of its own. OneFormer's image processor would: it asks
+  another repository for the names of classes, which are in the configuration anyway.
+- Which class opens a model is what its configuration says in ``architectures``. Code that comes with a model is not
+  run, and weights are read as tensors alone.
 - The library fills weights that are missing with random numbers and says so in its log. Here that is an error: a map of
   noise looks like a map.
 - Half precision is bfloat16 by autocast, and on CUDA alone: large vision transformers leave the range of float16.

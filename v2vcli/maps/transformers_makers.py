@@ -3,11 +3,12 @@
 A model is a hub id, ``user/repo[@revision]``, or a local folder that ``save_pretrained`` wrote. What it makes follows
 from its configuration:
 
-| architecture | maps |
-|---|---|
-| ``*ForSemanticSegmentation`` (SegFormer, UperNet, BEiT, DPT, ...) | labels |
-| ``*ForUniversalSegmentation``, ``MaskFormerForInstanceSegmentation``, ``DetrForSegmentation`` (EoMT, Mask2Former, OneFormer, ...) | labels, with instances where the task has them |
-| ``VitPoseForPoseEstimation`` | poses |
+| architecture | for example | maps |
+|---|---|---|
+| ``*ForSemanticSegmentation`` | SegFormer, UperNet, BEiT, DPT | labels |
+| ``*ForUniversalSegmentation`` | EoMT, Mask2Former, OneFormer | labels, with instances where the task has them |
+| ``*ForInstanceSegmentation``, ``DetrForSegmentation`` | MaskFormer, DETR | the same |
+| ``VitPoseForPoseEstimation`` | ViTPose | poses |
 
 The schema is that of the names in its ``id2label`` (`maps.model_schema`).
 
@@ -18,7 +19,8 @@ What is peculiar:
   word in the name of a hub's repository (``mask2former-swin-large-cityscapes-semantic``); semantic where its processor
   cuts pictures into pieces (EoMT); instance where all of its classes are things; else panoptic.
 - Panoptic: what the thresholds of the library's read-out leave open gets the class of its best mask, without thresholds
-  (MaskFormer's general inference), because a painter wants to know of every pixel. Only things have instances, 1, 2, ...
+  (MaskFormer's general inference), because a painter wants to know of every pixel. Only things have instances: 1, 2,
+  and so on, in the order in which the network tells them.
 - Instance: what belongs to no object is void.
 - Read-outs are the library's, at the size of the map. It would fuse the masks of stuff itself, but numbers what comes
   after them so that two objects may share a number; so it is not asked to.
@@ -29,7 +31,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
@@ -149,9 +151,9 @@ class Segmenter:
         # EoMT pads pictures that it does not cut, and only the panoptic reading leaves the padding out
         pads = hasattr(model.processor, "unpad_image") and not _cuts_pictures(model)
         self._reading: Task = "panoptic" if task == "semantic" and pads else task
-        self._read = getattr(model.processor, _READING.format(self._reading), None)
-        if self._read is None:
+        if not hasattr(model.processor, _READING.format(self._reading)):
             raise UsageError(f"{HUB}:{model.name}: its processor reads no {task} maps; give another #task")
+        self._read: Callable[..., list[Any]] = getattr(model.processor, _READING.format(self._reading))
         schema = schema_of(model.class_names, Path(model.name).name)
         self.spec = MapSpec("labels", schema=schema, instance_edges=task != "semantic")
         self._things = set(schema.foreground_ids) or {c.id for c in schema.classes if not c.void}
@@ -169,7 +171,8 @@ class Segmenter:
         return maps
 
     def _maps(self, images: Sequence[Picture], size: tuple[int, int]) -> Iterator[MapFrame]:
-        asked = {"task_inputs": [self._task] * len(images)} if hasattr(self._model.processor, "tokenizer") else {}
+        tells = hasattr(self._model.processor, "tokenizer")  # OneFormer is told the task in words
+        asked: dict[str, Any] = {"task_inputs": [self._task] * len(images)} if tells else {}
         outputs = self._model.run(self._model.prepared(images, **asked))
         sizes = [size[::-1]] * len(images)
         if self._reading == "semantic":

@@ -6,8 +6,8 @@ What is peculiar:
   detector of transformers, ``user/vitpose+user/detector``; ``+frame``, the whole picture, for a video of one person who
   fills it; `DETECTOR` where nothing is said, the one that transformers' own documentation pairs with ViTPose. From
   Python, `PoseMaker` takes any function that gives boxes.
-- A person counts from `LEAST_SCORE`, a point from `LEAST_CONFIDENCE`: the score of a point is the height of its heat map,
-  near 1 where it is plain to see.
+- A person counts from `LEAST_SCORE`, a point from `LEAST_CONFIDENCE`: the score of a point is the height of its heat
+  map, near 1 where it is plain to see.
 - ViTPose+ has experts for several data sets; those for COCO are its first.
 - The detector runs in float32: a box decides what all the rest sees.
 """
@@ -35,8 +35,8 @@ from v2vcli.maps.weights import HUB
 Picture: TypeAlias = NDArray[np.uint8]
 Boxes: TypeAlias = NDArray[np.float64]
 PersonDetector: TypeAlias = Callable[[Sequence[Picture]], list[Boxes]]
-"""Pictures (H, W, 3) to the boxes of people, for each picture (people, 4): left, top, width, height in pixels; those who
-matter most come last, and are drawn last."""
+"""Pictures (H, W, 3) to the boxes of people, for each picture (people, 4): left, top, width, height in pixels. Those
+who matter most come last, and are drawn last."""
 
 DETECTOR: Final = "PekingU/rtdetr_r50vd_coco_o365"
 """The detector where none is named."""
