@@ -36,6 +36,27 @@ def random_frames(spec: MapSpec, count=3, width=53, height=37):
     return [MapFrame(spec, rng.choice(values, (height, width)).astype(np.uint8)) for _ in range(count)]
 
 
+def random_map(spec: MapSpec, size, rng: np.random.Generator) -> MapFrame:
+    """Noise of any kind, (width, height) large, with instances and keypoints where the kind has them."""
+    width, height = size
+    shape = (height, width) if spec.planes is None else (height, width, spec.planes)
+    keypoints = instances = None
+    if spec.kind in ("flow", "depth"):
+        return MapFrame(spec, rng.integers(0, 2**16, shape).astype(np.uint16))
+    array = rng.integers(0, 256, shape).astype(np.uint8)
+    if spec.kind == "labels":
+        array = rng.choice(np.array([c.id for c in spec.label_schema.classes], np.uint8), shape)
+    if spec.kind == "edges":
+        array = np.where(array > 127, np.uint8(255), np.uint8(0))
+    if spec.kind == "face" or spec.instance_edges:
+        instances = rng.integers(0, 2**16, (height, width)).astype(np.int32)
+    if spec.kind in ("face", "pose"):
+        points = (68, 2) if spec.kind == "face" else (int(rng.integers(0, 3)), 137, 3)
+        keypoints = rng.normal(0, 10.0 ** rng.integers(-9, 3), points)
+        keypoints[rng.random(points) < 0.2] = -0.0
+    return MapFrame(spec, array, instances, keypoints)
+
+
 def encode(path, pictures, codec="libx264", pix_fmt="yuv420p", matrix=5, tagged=True, rate=25, **options):
     """Write (H, W, 3) RGB pictures, or (H, W) grey ones with `pix_fmt="gray"`; `matrix` is 1 (BT.709) or 5 (BT.601)."""
     with av.open(str(path), "w") as container:
