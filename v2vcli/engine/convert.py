@@ -159,7 +159,7 @@ def _maps_stages(
 
     require_kind(spec.kind, request.makers)
     schema = None if request.maps_schema is None else find_schema(request.maps_schema)
-    maps = open_maps(request.maps, spec, schema)
+    maps = open_maps(request.maps, spec, schema, size=video)
     by_time = request.start is not None or request.rate is not None
     part = request.duration is not None or request.end is not None
     read = followed(maps, size, by_time=by_time, warn=warn, part=part)
@@ -172,7 +172,7 @@ def _open_saved(request: ConvertRequest, generator: Generator, maker: str, stack
     from v2vcli.maps.store import MapWriter
 
     require_maps_free(request.save_maps, request)
-    return stack.enter_context(MapWriter(request.save_maps, generator.spec, overwrite=request.overwrite))
+    return stack.enter_context(MapWriter(request.save_maps, generator.spec, overwrite=request.overwrite, source=maker))
 
 
 def _source(request: ConvertRequest, clip: Clip, generator: Generator) -> Iterator[Window]:

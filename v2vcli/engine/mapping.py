@@ -157,11 +157,13 @@ def followed(
     """
 
     def maps(windows: Iterable[Window]) -> Iterator[Window]:
-        timed = source.timed()
+        timed: Iterator[tuple[Fraction | None, MapFrame]] | None = None
         for window in windows:
-            found = tuple(_map_of(frame, timed, source, by_time).resized(*size) for frame in window.frames)
-            yield replace(window, maps=found)
-        left = next(timed, None)
+            if timed is None:
+                timed = source.timed(window.frames[0].pts - _SAME_TIME if by_time else None)
+            found = [_on_frame(frame, _map_of(frame, timed, source, by_time), source) for frame in window.frames]
+            yield replace(window, maps=tuple(each.resized(*size) for each in found))
+        left = None if timed is None else next(timed, None)
         if left is not None and not by_time:
             asked = "the part asked for" if part else "the video"
             warn(f"{source.path}: holds more maps than {asked} has frames; those left over were not used")
@@ -173,6 +175,15 @@ def followed(
             )
 
     return maps
+
+
+def _on_frame(frame: Frame, found: MapFrame, source: MapSource) -> MapFrame:
+    """A map of landmarks with the edges of the frame around the face; what was stored as a map has them."""
+    if source.stored is not None or found.spec.kind != "face":
+        return found
+    from v2vcli.maps.keypoint_folder import drawn_on
+
+    return drawn_on(found, frame.image)
 
 
 def _map_of(
