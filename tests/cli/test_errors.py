@@ -58,6 +58,18 @@ from tests.engine.material import picture, write_clip
         ("convert {clip} -o {tmp}/out.mp4 --model {model} --maps {clip} --maps-schema nope", 2, "'nope'"),
         ("eval {clip} --maps-schema nope", 2, "give --maps too"),
         ("convert -dash.mp4 -o {tmp}/out.mp4 --model {model}", 2, "write ./-dash.mp4"),
+        ("convert {clip} -o {tmp}/out.mp4 --mode pose2body", 2, "give one with --model"),
+        ("convert {clip} -o {tmp}/out.mp4 --mode pose2body --pose file:{tmp}", 2, "no model that paints from 'pose'"),
+        ("convert {clip} -o {tmp}/out.mp4 --mode seg2street --segmenter stret", 2, "did you mean 'street'"),
+        ("convert {clip} -o {tmp}/out.mp4 --mode seg2street --segmenter hf2:a/b", 2, "did you mean 'hf'"),
+        ("convert {clip} -o {tmp}/out.mp4 --mode seg2street --segmenter torchvision:fcn_resnet5", 2, "fcn_resnet50"),
+        ("convert {clip} -o {tmp}/out.mp4 --mode seg2street --pose file:{tmp}", 2, "give --segmenter instead"),
+        ("convert {clip} -o {tmp}/out.mp4 --model {model} --edges canny --maps {clip}", 2, "both say where the maps"),
+        ("convert {clip} -o {tmp}/out.mp4 --model {model} --edges file:{tmp}/none", 5, "no maps at"),
+        ("convert {clip} -o {tmp}/out.mp4 --mode seg2street --relabel tree", 2, "write WHAT=CLASS"),
+        ("convert {clip} -o {tmp}/out.mp4 --mode seg2street --relabel cra=bus", 2, "did you mean 'car'"),
+        ("convert {clip} -o {tmp}/out.mp4 --model {model} --track", 2, "--track is for label maps"),
+        ("convert {clip} -o {tmp}/out.mp4 --mode seg2street --track", 2, "these maps tell none"),
     ],
 )
 def test_one_line_and_an_exit_code(

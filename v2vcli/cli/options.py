@@ -107,7 +107,7 @@ Maps: TypeAlias = Annotated[
         "--maps",
         metavar="PATH",
         help="Maps that are already made: a maps.mkv, a folder of PNGs or of OpenPose's JSON, a colour-coded or control"
-        " video. The same as file:PATH below.",
+        " video. The same as a maker file:PATH.",
         rich_help_panel=MAPS_PANEL,
     ),
 ]
