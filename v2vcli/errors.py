@@ -47,3 +47,9 @@ class DamagedInput(InputError):
 
 class OutputError(V2VError):
     """An output cannot be written: folder, disk, codec, or it exists and ``-y`` was not given."""
+
+
+class SomeInputsFailed(V2VError):
+    """Of several inputs some could not be worked on; what could be done of the others is done."""
+
+    exit_code = 3

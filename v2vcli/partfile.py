@@ -130,6 +130,16 @@ def part_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.part{path.suffix}")
 
 
+def abandoned_part(path: Path) -> Path | None:
+    """What has the name of an output's part file although nobody is writing it, if there is such a thing.
+
+    It may be left from a process that was killed, or somebody's own: whether it may be removed is for the caller to
+    find out from what it holds.
+    """
+    part = part_of(path)
+    return part if os.path.lexists(part) and not _is_being_written(part) else None
+
+
 def require_free(path: str | Path, *, overwrite: bool, inputs: Iterable[str | Path] = (), folder: bool = False) -> None:
     """Check that an output may be written; changes nothing on the disk.
 

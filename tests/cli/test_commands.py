@@ -22,8 +22,9 @@ OPTIONS = {
     " --precision --relabel --save-maps --segmenter --side-by-side --smooth-maps --tolerant --track --window -an"
     " -c:v -crf -h -loglevel -n -o -pix_fmt -preset -r"
     " -s -ss -t -to -v -y",
-    "segment": "--device --help --mode --model --output --smooth-maps --tolerant --window -h -loglevel -n -o -r -s"
-    " -ss -t -to -v -y",
+    "segment": "--device --edges --face --format --help --json --maps --maps-schema --mode --model --output --pose"
+    " --preview --relabel --segmenter --skip-existing --smooth-maps --stats --tolerant --track --window -h -loglevel -n"
+    " -o -r -s -ss -t -to -v -y",
     "train": "--device --dry-run --gpus --help --json --runs --set --start -h -loglevel -v",
     "eval": "--device --help --json --maps --maps-schema --metric --mode --model --reference -h -loglevel -v",
     "models list": "--help --json -h -loglevel -v",

@@ -5,6 +5,7 @@
 | 0 | done |
 | 1 | the output could not be written, or something unforeseen |
 | 2 | the command line or a recipe is wrong |
+| 3 | some of several inputs failed; the others are done |
 | 4 | a model is not there or does not fit |
 | 5 | an input is not there, damaged, or not what it should be |
 | 75 | training was asked to stop and can go on |
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="v2v convert drive.mp4 --mode seg2street -o out.mp4\n\n"
-    "Exit codes: 0 done, 1 output not written, 2 wrong command line or recipe, 4 model, 5 input,"
+    "Exit codes: 0 done, 1 output not written, 2 wrong command line or recipe, 3 some inputs failed, 4 model, 5 input,"
     " 75 training can go on, 129, 143 and 255 stopped.",
 )
 app.command("convert", epilog=convert.EXAMPLES)(convert.convert)

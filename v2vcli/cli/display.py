@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from v2vcli.cli.messages import Messages
 from v2vcli.engine.progress import OnProgress, Progress, Result
@@ -24,12 +24,18 @@ def progress_display(messages: Messages) -> Iterator[OnProgress]:
         yield lambda progress: None
     elif sys.stderr.isatty():
         with _bar() as bar:
-            task = bar.add_task("", total=None, fps="", speed="", eta="")
+            task = bar.add_task("", total=None, file="", fps="", speed="", eta="")
 
             def report(progress: Progress) -> None:
                 total = None if progress.total is None else max(progress.total, progress.frames)
                 fps, speed = f"{progress.fps:.1f}", f"{progress.speed:.3g}x"
-                bar.update(task, completed=progress.frames, total=total, fps=fps, speed=speed, eta=clock(progress.eta))
+                shown: dict[str, Any] = {
+                    "file": _file(progress),
+                    "fps": fps,
+                    "speed": speed,
+                    "eta": clock(progress.eta),
+                }
+                bar.update(task, completed=progress.frames, total=total, **shown)
 
             yield report
     else:
@@ -56,7 +62,7 @@ def _bar() -> Bar:
     return Bar(
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("fps={task.fields[fps]} speed={task.fields[speed]} eta={task.fields[eta]}"),
+        TextColumn("{task.fields[file]}fps={task.fields[fps]} speed={task.fields[speed]} eta={task.fields[eta]}"),
         console=Console(stderr=True),
         transient=True,
     )
@@ -65,9 +71,13 @@ def _bar() -> Bar:
 def line(progress: Progress) -> str:
     """One look at a job, in ffmpeg's words."""
     total = "" if progress.total is None else f"/{max(progress.total, progress.frames)}"
-    return (
-        f"frame={progress.frames}{total} fps={progress.fps:.1f} speed={progress.speed:.3g}x eta={clock(progress.eta)}"
-    )
+    frames = f"frame={progress.frames}{total} fps={progress.fps:.1f}"
+    return f"{_file(progress)}{frames} speed={progress.speed:.3g}x eta={clock(progress.eta)}"
+
+
+def _file(progress: Progress) -> str:
+    """Of several inputs, which one it is."""
+    return "" if progress.file is None else f"file={progress.file[0]}/{progress.file[1]} "
 
 
 def clock(seconds: float | None) -> str:

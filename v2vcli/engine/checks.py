@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 
 from v2vcli.engine.modes import choose_model, find_mode
-from v2vcli.engine.request import ClipRequest, ConvertRequest
+from v2vcli.engine.request import ClipRequest, ConvertRequest, SegmentRequest
 from v2vcli.errors import InputError, OutputError
 
 
@@ -32,13 +34,16 @@ def require_known_names(request: ClipRequest) -> None:
 
         for text in request.relabel:
             require_edit(text)
-    if not isinstance(request, ConvertRequest):
-        return
+    if isinstance(request, ConvertRequest):
+        _require_container(request.output)
+    elif isinstance(request, SegmentRequest) and request.preview is not None:
+        _require_container(request.preview)
+
+
+def _require_container(path: Path) -> None:
     try:
         # FFmpeg chooses by the name, and makes the file only with the first packet
-        av.open(f"file:{request.output}", "w").close()
+        av.open(f"file:{path}", "w").close()
     except (av.FFmpegError, ValueError):
-        suffix = request.output.suffix or "no extension"
-        raise OutputError(
-            f"{request.output}: no known video container has {suffix}; use .mp4, .mkv, .mov or .webm"
-        ) from None
+        suffix = path.suffix or "no extension"
+        raise OutputError(f"{path}: no known video container has {suffix}; use .mp4, .mkv, .mov or .webm") from None

@@ -18,6 +18,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from v2vcli.engine.clip import Clip
 from v2vcli.maps.label_schema import LabelSchema
 from v2vcli.maps.spec import MapFrame, MapSpec, resize_image
 from v2vcli.video.encoding import Encoding
@@ -134,13 +135,9 @@ class Preview:
         spec: MapSpec,
         size: tuple[int, int],
         *,
+        clip: Clip,
         source: Path,
-        time_base: Fraction,
-        rate: Fraction | None,
-        sample_aspect: Fraction,
         overwrite: bool,
-        start: Fraction | None,
-        end: Fraction | None,
     ) -> None:
         """Open the output.
 
@@ -148,32 +145,30 @@ class Preview:
             path: the video to make.
             spec: of the maps.
             size: (width, height) of the maps.
+            clip: the stretch of the input that the maps are of.
             source: the input, whose sound comes along.
-            time_base: see `video.VideoWriter`, as all that follow.
-            rate: frames per second.
-            sample_aspect: of the maps' pixels.
             overwrite: replace what exists.
-            start: of the stretch.
-            end: of the stretch.
 
         Raises:
             OutputError: it cannot be written.
         """
         self._overlay = Overlay(spec, *size)
         width, height = self._overlay.size
+        info = clip.info
         self._writer = VideoWriter(
             path,
             width=width,
             height=height,
-            time_base=time_base,
-            rate=rate,
+            time_base=clip.time_base,
+            rate=clip.rate,
             encoding=Encoding(crf=20, preset="veryfast"),
-            sample_aspect=sample_aspect,
+            # the shape on the screen stays
+            sample_aspect=info.sample_aspect * Fraction(info.width * size[1], info.height * size[0]),
             overwrite=overwrite,
             copy_from=source,
             metadata={"comment": "A preview of maps, drawn by v2v over the video they were made from"},
-            start=start,
-            end=end,
+            start=clip.start,
+            end=clip.end,
         )
 
     @property

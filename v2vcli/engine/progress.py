@@ -18,12 +18,14 @@ class Progress:
         total: about how many there will be, None if nobody knows.
         media: seconds of video they last.
         elapsed: seconds of wall time since the first frame was asked for.
+        file: of several inputs, which one is worked on and how many there are: (2, 5); None where there is one.
     """
 
     frames: int
     total: int | None
     media: Fraction
     elapsed: float
+    file: tuple[int, int] | None = None
 
     @property
     def fps(self) -> float:

@@ -195,10 +195,22 @@ class SegmentRequest(ClipRequest):
     """Only the maps of a video. ``size`` is theirs, the input's by default; ``model`` may be a segmenter.
 
     Without ``mode``, ``model`` and a maker they are label maps of a street.
+
+    Attributes:
+        preview: a video to make of the maps over the frames, None for none.
+        stats: count the classes.
     """
+
+    preview: Path | None = None
+    stats: bool = False
 
     def __post_init__(self) -> None:
         """As `ClipRequest`."""
         super().__post_init__()
         if self.mode is None and self.model is None and self.makers.chosen is None:
             self._set("mode", "seg2street")
+        if self.preview is not None:
+            self._set("preview", Path(self.preview))
+            _require_name(self.preview, "--preview")
+            if os.path.realpath(self.preview) == os.path.realpath(self.output):
+                raise UsageError(f"--preview and -o are both {self.output}; give two names")
