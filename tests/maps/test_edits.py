@@ -150,9 +150,9 @@ def test_what_cannot_be_understood_is_refused_before_anything_is_known_of_the_ma
     ("text", "suggestion"),
     [
         ("buildin=road", "'building'"),
-        ("trees and=road", "'vegetation'"),  # near to a synonym: its class is named
+        ("tre=road", "'tree', which is 'vegetation' there"),
         ("car=buss", "'bus'"),
-        ("car=pedestrain", "'person'"),
+        ("car=pedestrain", "'pedestrian', which is 'person' there"),
     ],
 )
 def test_the_nearest_class_is_named(text: str, suggestion: str) -> None:

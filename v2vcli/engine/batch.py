@@ -145,7 +145,7 @@ def _plan(request: SegmentRequest, skip_existing: bool, make_folders: bool) -> _
                     remarks.append(f"{request.preview} is not there, and is made only together with the maps: use -y")
                 return _Plan(request, Outcome(request, "skipped", remarks=tuple(remarks)))
             if left.state == "half-made":
-                remarks.append(f"{left.reason}: made anew")
+                remarks.append(f"{left.reason.split('; ')[0]}: made anew")
                 request = replace(request, overwrite=True)
             removed = remove_leftovers(request.output, request.preview)
             remarks += [f"{path} was left by an interrupted run: removed, and made anew" for path in removed]

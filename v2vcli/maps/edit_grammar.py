@@ -227,7 +227,8 @@ def _nearest(name: str, schema: LabelSchema) -> str:
     known = {**synonyms, **own}
     near = get_close_matches(plain_name(name), list(known), n=1)
     if near:
-        return f"did you mean '{known[near[0]]}'?"
+        name = known[near[0]]
+        return f"did you mean '{name}'?" if near[0] in own else f"did you mean '{near[0]}', which is '{name}' there?"
     return f"it has {', '.join(c.name for c in schema.classes)}, and void"
 
 
