@@ -102,7 +102,8 @@ def pull(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME...", help="torchvision:MODEL, hf:USER/REPO\\[@REVISION], or a hub id of v2v's own."
+            metavar="NAME...",
+            help="torchvision:MODEL, hf:USER/REPO\\[@REVISION], face-alignment:2d, or a hub id of v2v's own.",
         ),
     ],
     loglevel: options.LogLevel = "info",
@@ -115,7 +116,8 @@ def pull(
     from v2vcli.models.catalog import pull_model
 
     for name in names:
-        print(pull_model(name, progress=sys.stderr.isatty() and messages.shows("info")), flush=True)
+        for path in pull_model(name, progress=sys.stderr.isatty() and messages.shows("info")):
+            print(path, flush=True)
 
 
 app.command("import", epilog=reference.IMPORT_EXAMPLES)(reference.import_model)

@@ -17,6 +17,7 @@ What is peculiar:
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import logging
 import os
@@ -39,6 +40,7 @@ FORBIDDEN: Final = "V2V_OFFLINE or HF_HUB_OFFLINE forbids to fetch them"
 TORCHVISION: Final = "torchvision"
 HUB: Final = "hf"
 
+_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 _YES: Final = ("1", "on", "yes", "true")
 _HASH: Final = re.compile(r"-([0-9a-f]{8,})\.[a-z]+$")
 _HUB_ID: Final = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
@@ -94,8 +96,8 @@ def pull(model: str, *, progress: bool = False) -> Path:
     if family == HUB:
         return _pull_repository(hub_id(name))
     raise UsageError(
-        f"{model}: nothing that can be fetched; give torchvision:MODEL, hf:USER/REPO[@REVISION] for a model of "
-        "transformers, or USER/REPO[@REVISION] for one of v2v"
+        f"{model}: nothing that can be fetched; give torchvision:MODEL, hf:USER/REPO[@REVISION], face-alignment:2d, or "
+        "USER/REPO[@REVISION] for a model of v2v"
     )
 
 
@@ -224,6 +226,8 @@ def hub_refusal(error: Exception) -> str:
         return "this is no hub id"
     if isinstance(error, HfHubHTTPError) and not isinstance(error, OfflineModeIsEnabled):
         return f"the hub refused: {_one_line(error)}; check the name, or log in: hf auth login"
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return f"{error.strerror}: {error.filename or 'the cache'}"
     return "the hub cannot be reached"
 
 

@@ -3,6 +3,8 @@
 Peculiar:
 - a bundled name never touches the network, and with ``HF_HUB_OFFLINE=1`` or ``V2V_OFFLINE=1`` nothing does;
 - what looks like a path is one, so that a mistyped path is answered at once and never sent to the hub;
+- the cache is looked up by `try_to_load_from_cache`, since ``hf_hub_download(local_files_only=True)`` may still make a
+  request of its own (huggingface_hub 2.4 asks for a list of agents to name in its headers);
 - the hub is asked once before the download: huggingface_hub itself tries for half a minute, line after line.
 """
 
@@ -10,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import re
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -56,11 +57,12 @@ def find_model(name: str) -> Path:
     return _from_hub(name)
 
 
-def pull_model(name: str, *, progress: bool = False) -> Path:
-    """Fetch a model, or bring it up to date, and say where it is: what ``v2v models pull`` does.
+def pull_model(name: str, *, progress: bool = False) -> list[Path]:
+    """Fetch a model, or bring it up to date, and say which files or folders it is: what ``v2v models pull`` does.
 
     Args:
-        name: as `find_model` takes it, also after ``v2v:``; or a third-party network as `maps.weights.pull` takes it.
+        name: as `find_model` takes it, also after ``v2v:``; or a third-party network as ``--segmenter``, ``--pose`` and
+            ``--face`` take it.
         progress: show bars on stderr.
 
     Raises:
@@ -68,7 +70,14 @@ def pull_model(name: str, *, progress: bool = False) -> Path:
         ModelError: it is neither here nor to be had.
     """
     own = name.removeprefix("v2v:")
-    return pull(name, progress=progress) if ":" in own and not _is_path(own) else find_model(own)
+    if ":" not in own or _is_path(own):
+        return [find_model(own)]
+    family, _, model = name.partition(":")
+    if family == "face-alignment":
+        from v2vcli.maps.face_makers import fetch_weights
+
+        return fetch_weights(model, progress=progress)
+    return [pull(name, progress=progress)]
 
 
 def _expanded(name: str) -> Path:
@@ -88,8 +97,8 @@ def _is_path(name: str) -> bool:
 
 def _from_hub(name: str) -> Path:
     """The file of a hub id: brought up to date where the hub answers, else from the cache."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what it warns of is said below, in one line
     repository, _, revision = name.partition("@")
@@ -104,10 +113,11 @@ def _from_hub(name: str) -> Path:
                 raise
             except Exception as error:  # no network, a timeout, a refusal: classes change with the library's backend
                 reason = hub_refusal(error)
-        with suppress(LocalEntryNotFoundError):
-            return Path(hf_hub_download(repository, HUB_FILE, revision=version, local_files_only=True))
+        cached = try_to_load_from_cache(repository, HUB_FILE, revision=version)
     except HFValidationError:
         raise ModelError(
             f"{name}: no hub id (user/repo or user/repo@revision), and there is no such file here; check the name"
         ) from None
+    if isinstance(cached, str):
+        return Path(cached)
     raise missing_weights(name, repository_cache(HubId(repository, version)), reason)

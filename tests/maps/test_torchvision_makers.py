@@ -1,0 +1,424 @@
+"""torchvision's networks as makers of maps.
+
+No weights of torchvision's are here or in any test: what is loaded are random weights under the file names of the real
+ones, by the path that real ones take. What the maps look like is tested with networks whose answers are known.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchvision.models import get_model, get_model_weights
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
+from tests.maps.fake_hub import Attempts, attempts
+from v2vcli.errors import InputError, ModelError, UsageError
+from v2vcli.maps import torchvision_makers
+from v2vcli.maps.extractors import MapExtractor
+from v2vcli.maps.keypoints import PoseSettings
+from v2vcli.maps.pose import pose_map
+from v2vcli.maps.schema import VOC21
+from v2vcli.maps.schema_names import canonical_name
+from v2vcli.maps.torchvision_makers import InstanceMaker, PoseMaker, SemanticMaker, coco_people, open_torchvision
+from v2vcli.maps.torchvision_networks import in_half, open_network
+from v2vcli.maps.weights import torch_file, torchvision_weights
+
+__all__ = ["attempts"]
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread_and_an_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.delenv("V2V_OFFLINE", raising=False)
+
+
+def random_weights(model: str, scale: float = 1.0) -> Path:
+    """Random weights in the cache, under the name of the real ones; the last layer's are larger by `scale`."""
+    torch.manual_seed(0)
+    options = {"aux_loss": True} if model.startswith(("deeplabv3", "fcn")) else {}
+    network = get_model(model, weights=None, weights_backbone=None, **options)
+    for name, layer in network.named_modules():
+        if name.endswith(("box_predictor.cls_score", "low_classifier", "high_classifier")) or name == "classifier.4":
+            layer.weight.data.mul_(scale)
+            layer.bias.data.normal_(0.0, 0.1)
+            if name.endswith("cls_score"):
+                layer.bias.data[1] += 5.0  # people, so that somebody is found
+    file = torch_file(torchvision_weights(model).url)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(network.state_dict(), file)
+    return file
+
+
+def blocks(count: int, width: int = 96, height: int = 64) -> list[NDArray[np.uint8]]:
+    """Pictures of coloured blocks."""
+    random = np.random.default_rng(0)
+    sizes = (count, height // 16 + 1, width // 16 + 1, 3)
+    coarse = random.integers(0, 256, sizes, dtype=np.uint8)
+    return list(coarse.repeat(16, 1).repeat(16, 2)[:, :height, :width])
+
+
+# ---- loading
+
+
+def test_semantic_networks_are_loaded_as_real_ones_are(attempts: Attempts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("V2V_OFFLINE", "1")
+    random_weights("lraspp_mobilenet_v3_large", 1000.0)
+    maker = open_torchvision("lraspp_mobilenet_v3_large", "cpu")
+    assert isinstance(maker, MapExtractor)
+    assert (maker.spec.kind, maker.spec.schema) == ("labels", VOC21)
+    pictures = blocks(2, 64, 64)
+    together = maker.extract(pictures, (48, 32))
+    assert [made.size for made in together] == [(48, 32)] * 2
+    assert len(np.unique(together[0].array)) > 1
+    for made, picture in zip(together, pictures, strict=True):
+        np.testing.assert_array_equal(made.array, maker.extract([picture], (48, 32))[0].array)
+    assert maker.extract([], (48, 32)) == []
+    assert not attempts.made
+
+
+def test_the_auxiliary_head_is_where_the_weights_have_it() -> None:
+    random_weights("deeplabv3_mobilenet_v3_large")
+    maker = open_torchvision("deeplabv3_mobilenet_v3_large", "cpu")
+    assert maker.extract(blocks(1, 64, 64), (9, 7))[0].size == (9, 7)
+
+
+def test_weights_that_are_not_here(attempts: Attempts, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="v2v models pull torchvision:fcn_resnet50") as caught:
+        open_torchvision("fcn_resnet50", "cpu")
+    assert str(tmp_path) in str(caught.value)
+    assert attempts.made
+
+
+class Trap:
+    """Would run a command if it were unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open, ("trapped", "w"))
+
+
+def test_weights_that_would_run_something_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = random_weights("lraspp_mobilenet_v3_large")
+    torch.save({"classifier": Trap()}, file)
+    with pytest.raises(ModelError, match="damaged, or not the weights"):
+        open_torchvision("lraspp_mobilenet_v3_large", "cpu")
+    assert not Path("trapped").exists()
+    file.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ModelError, match="damaged, or not the weights"):
+        open_torchvision("lraspp_mobilenet_v3_large", "cpu")
+    assert not Path("trapped").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "other"])
+def test_damaged_weights(damage: str) -> None:
+    file = random_weights("lraspp_mobilenet_v3_large")
+    whole = file.read_bytes()
+    if damage == "other":
+        torch.save({"weight": torch.zeros(3)}, file)
+    else:
+        file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"")
+    with pytest.raises(ModelError, match="remove it and fetch it again: v2v models pull torchvision:lraspp") as caught:
+        open_torchvision("lraspp_mobilenet_v3_large", "cpu")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("deeplabv3_resnet5", "did you mean deeplabv3_resnet50?"),
+        ("maskrcnn_resnet50", "did you mean maskrcnn_resnet50_fpn?"),
+        ("raft_small", "no model of torchvision that makes maps"),
+        ("keypointrcn_resnet50_fpn", "did you mean keypointrcnn_resnet50_fpn?"),
+        ("fasterrcnn_resnet50_fpn", "no model of torchvision that makes maps"),
+        ("", "deeplabv3_resnet50, "),
+    ],
+)
+def test_models_that_are_no_makers(model: str, says: str, attempts: Attempts) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_torchvision(model, "cpu")
+    assert says in str(caught.value)
+    assert not attempts.made
+
+
+# ---- label maps
+
+COLOURS = VOC21.palette[:21]
+MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class NearestColour(nn.Module):
+    """Knows VOC's classes by their colours in the palette, if pictures are normalised as torchvision does it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        known = (torch.from_numpy(COLOURS.copy()).float() / 255 - torch.tensor(MEAN)) / torch.tensor(SPREAD)
+        self.known = known[:, :, None, None]
+        self.shapes: list[torch.Size] = []
+
+    def forward(self, pixels: Tensor) -> dict[str, Tensor]:
+        self.shapes.append(pixels.shape)
+        return {"out": -(pixels[:, None] - self.known).square().sum(dim=2)}
+
+
+def semantic(side: int = 32) -> tuple[SemanticMaker, NearestColour]:
+    network = NearestColour()
+    return SemanticMaker(network, CPU, MEAN, SPREAD, side), network
+
+
+def test_classes_are_those_of_the_pictures() -> None:
+    labels = np.random.default_rng(1).integers(0, 21, (4, 6), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    maker, _ = semantic()
+    (made,) = maker.extract([COLOURS[labels]], (48, 32))
+    np.testing.assert_array_equal(made.array, labels)
+
+
+def test_pictures_of_several_sizes_are_each_seen_at_their_own() -> None:
+    maker, network = semantic()
+    pictures = [np.zeros((64, 96, 3), np.uint8)] * 3 + [
+        np.zeros((300, 100, 3), np.uint8),
+        np.zeros((64, 96, 3), np.uint8),
+    ]
+    made = maker.extract(pictures, (10, 10))
+    assert [tuple(shape) for shape in network.shapes] == [
+        (2, 3, 32, 48),
+        (1, 3, 32, 48),
+        (1, 3, 96, 32),
+        (1, 3, 32, 48),
+    ]
+    assert len(made) == 5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5000, 1), (1, 5000), (1920, 1080)])
+def test_any_size(size: tuple[int, int]) -> None:
+    maker, network = semantic()
+    (made,) = maker.extract([np.full((size[1], size[0], 3), COLOURS[15], np.uint8)], size)
+    assert made.size == size
+    assert (made.array == 15).all()
+    assert max(network.shapes[0]) <= 4 * 32 + 1
+
+
+def test_vocs_classes_are_torchvisions() -> None:
+    for model in ("deeplabv3_resnet50", "lraspp_mobilenet_v3_large", "fcn_resnet101"):
+        names = torchvision_weights(model).meta["categories"]
+        for label in VOC21.classes:
+            theirs = names[label.id].strip("_")
+            assert canonical_name(theirs) == canonical_name(label.name)
+
+
+# ---- half precision
+
+
+def test_what_overflows_is_computed_again() -> None:
+    def network(pixels: Tensor) -> dict[str, Tensor]:
+        return {"out": nn.functional.linear(pixels, torch.full((2, 3), 3e4)), "in": pixels}
+
+    small, large = torch.full((1, 3), 0.5), torch.full((1, 3), 100.0)
+    seen: list[torch.dtype] = []
+
+    def watched(pixels: Tensor) -> dict[str, Tensor]:
+        said = network(pixels)
+        seen.append(said["out"].dtype)
+        return said
+
+    assert in_half(watched, small, True)["out"].tolist() == [[44_992.0, 44_992.0]]  # the float16 nearest to 45,000
+    assert seen == [torch.float16]
+    assert in_half(watched, large, True)["out"].tolist() == [[9e6, 9e6]]
+    assert seen == [torch.float16, torch.float16, torch.float32]
+    assert in_half(watched, small, False)["out"].dtype == torch.float32
+    assert seen[-1] == torch.float32
+
+
+# ---- detectors whose answers are known
+
+
+class KnownDetector(nn.Module):
+    """Finds what it is told to in every picture: boxes as shares of the picture, masks or heat maps' points."""
+
+    def __init__(self, labels: list[int], boxes: list[list[float]], **more: Tensor) -> None:
+        super().__init__()
+        self.transform = GeneralizedRCNNTransform(64, 128, [0.0] * 3, [1.0] * 3)
+        self.labels = torch.tensor(labels, dtype=torch.int64)
+        self.boxes, self.more = torch.tensor(boxes).reshape(-1, 4), more
+        self.batches: list[tuple[int, ...]] = []
+
+    def backbone(self, pixels: Tensor) -> dict[str, Tensor]:
+        self.batches.append(tuple(pixels.shape))
+        return {"0": pixels}
+
+    def rpn(self, images: Any, features: dict[str, Tensor]) -> tuple[list[Tensor], dict[str, Tensor]]:
+        return [self.boxes] * len(images.image_sizes), {}
+
+    def roi_heads(
+        self, features: Any, proposals: Any, sizes: list[tuple[int, int]]
+    ) -> tuple[list[dict[str, Tensor]], Any]:
+        found = []
+        for boxes, (height, width) in zip(proposals, sizes, strict=True):
+            scaled = {name: values.clone() for name, values in self.more.items()}
+            if "keypoints" in scaled:
+                scaled["keypoints"][..., :2] *= torch.tensor([width, height])
+            scores = torch.linspace(0.9, 0.6, len(boxes))
+            edges = torch.tensor([width, height, width, height])
+            found.append({"boxes": boxes * edges, "labels": self.labels, "scores": scores, **scaled})
+        return found, {}
+
+
+COCO = torchvision_makers.coco_schema(torchvision_weights("maskrcnn_resnet50_fpn").meta["categories"])
+
+
+def instances(labels: list[int], boxes: list[list[float]]) -> tuple[InstanceMaker, KnownDetector]:
+    network = KnownDetector(labels, boxes, masks=torch.ones(len(labels), 1, 28, 28))
+    return InstanceMaker(network.eval(), CPU, COCO), network
+
+
+def test_the_better_mask_is_seen_where_two_overlap() -> None:
+    maker, _ = instances([1, 3], [[0.25, 0.25, 0.75, 0.75], [0.0, 0.0, 0.5, 1.0]])
+    (made,) = maker.extract([np.zeros((60, 80, 3), np.uint8)], (160, 120))
+    assert made.spec.instance_edges
+    assert made.instances is not None and made.instances.dtype == np.int32
+    wanted = np.zeros((120, 160), np.int32)
+    wanted[:, :80] = 2
+    wanted[30:90, 40:120] = 1
+    assert (made.instances == wanted).mean() > 0.96  # torchvision pastes masks a pixel or two wider
+    np.testing.assert_array_equal(made.array, np.array([0, 1, 3], np.uint8)[made.instances])
+    assert made.array[60, 60] == 1 and made.array[5, 5] == 3 and made.array[5, 155] == 0
+
+
+def test_labels_that_stand_for_nothing_are_left_out() -> None:
+    maker, _ = instances([12, 90, 0], [[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.5], [0.0, 0.5, 1.0, 1.0]])  # 12 is N/A
+    (made,) = maker.extract([np.zeros((64, 64, 3), np.uint8)], (64, 64))
+    assert set(np.unique(made.array)) == {0, 90}
+    assert made.picture().shape == (64, 64, 3)
+
+
+def test_nothing_found_is_background_with_no_instances() -> None:
+    maker, _ = instances([], [])
+    (made,) = maker.extract([np.zeros((64, 64, 3), np.uint8)], (8, 4))
+    assert made.instances is not None
+    assert not made.array.any() and not made.instances.any()
+
+
+def test_detectors_get_batches_of_one_size() -> None:
+    maker, network = instances([1], [[0.0, 0.0, 1.0, 0.5]])
+    pictures = [np.zeros((64, 96, 3), np.uint8)] * 3 + [np.zeros((512, 512, 3), np.uint8)]
+    made = maker.extract(pictures, (32, 32))
+    assert network.batches == [(2, 3, 64, 96), (1, 3, 64, 96), (1, 3, 64, 64)]
+    for each in made:
+        np.testing.assert_array_equal(each.array, made[0].array)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5000, 1), (1, 5000)])
+def test_detectors_see_any_size(size: tuple[int, int]) -> None:
+    maker, network = instances([1], [[0.0, 0.0, 1.0, 1.0]])
+    (made,) = maker.extract([np.zeros((size[1], size[0], 3), np.uint8)], size)
+    assert made.size == size
+    assert (made.array == 1).mean() > 0.99  # torchvision may paste a mask a pixel off
+    assert max(network.batches[0][2:]) <= 128
+
+
+def test_cocos_schema() -> None:
+    assert len(COCO.classes) == 81
+    assert COCO.planes == 91
+    assert (COCO.class_named("person").id, COCO.class_named("toothbrush").id) == (1, 90)
+    assert COCO.foreground_ids == tuple(c.id for c in COCO.classes if c.id)
+    assert COCO.from_json(COCO.to_json()) == COCO
+    names = [f"thing {n}" for n in range(256)]
+    assert torchvision_makers.coco_schema(names[:255]).planes == 255
+    with pytest.raises(InputError, match=r"not in 0\.\.254"):
+        torchvision_makers.coco_schema(names)
+
+
+POINTS = torch.rand(2, 17, 3, generator=torch.Generator().manual_seed(0)) * 0.8 + 0.1
+LOGITS = torch.full((2, 17), 5.0)
+
+
+def poses(settings: PoseSettings = PoseSettings(), logits: Tensor = LOGITS) -> PoseMaker:  # noqa: B008 - frozen
+    boxes = [[0.0, 0.0, 1.0, 1.0]] * 2
+    network = KnownDetector([1, 1], boxes, keypoints=POINTS, keypoints_scores=logits).eval()
+    return PoseMaker(network, CPU, settings)
+
+
+def test_poses_are_drawn_at_the_pictures_size_the_best_last() -> None:
+    (made,) = poses().extract([np.zeros((128, 256, 3), np.uint8)], (128, 64))
+    assert made.keypoints is not None
+    assert made.keypoints.shape == (2, 137, 3)
+    best = POINTS[0].double().numpy()
+    np.testing.assert_allclose(made.keypoints[1, 0, :2], best[0, :2] * (128, 64), atol=1e-4)  # the nose
+    np.testing.assert_allclose(made.keypoints[1, 4, :2], best[10, :2] * (128, 64), atol=1e-4)  # the right wrist
+    people = made.keypoints.copy()
+    people[..., :2] *= 2
+    np.testing.assert_array_equal(made.array, pose_map(people, 256, 128).resized(128, 64).array)
+    assert made.array.any()
+
+
+def test_points_that_are_not_sure_are_not_there() -> None:
+    logits = LOGITS.clone()
+    logits[0, 9] = 1.9  # the left wrist of the best
+    found = {"labels": torch.tensor([1, 1]), "keypoints": POINTS, "keypoints_scores": logits}
+    people = coco_people(found)
+    assert not people[1, 9].any()
+    assert people[0, 9].all()
+    np.testing.assert_allclose(people[0, :, 2], 1 / (1 + np.exp(-5.0)))
+    (made,) = poses(logits=logits).extract([np.zeros((128, 256, 3), np.uint8)], (256, 128))
+    assert made.keypoints is not None
+    assert not made.keypoints[1, 7].any()
+
+
+def test_poses_are_drawn_as_the_settings_say() -> None:
+    body = poses(PoseSettings(body_only=True))
+    (made,) = body.extract([np.zeros((128, 256, 3), np.uint8)], (256, 128))
+    assert made.spec == body.spec
+    assert made.spec.pose == PoseSettings(body_only=True)
+    with pytest.raises(UsageError, match="DensePose"):
+        open_torchvision("keypointrcnn_resnet50_fpn", "cpu", PoseSettings(densepose=True))
+
+
+def test_nobody() -> None:
+    network = KnownDetector([], [], keypoints=torch.zeros(0, 17, 3), keypoints_scores=torch.zeros(0, 17))
+    (made,) = PoseMaker(network.eval(), CPU, PoseSettings()).extract([np.zeros((9, 7, 3), np.uint8)], (14, 18))
+    assert made.keypoints is not None and made.keypoints.shape == (0, 137, 3)
+    assert made.size == (14, 18) and not made.array.any()
+
+
+# ---- torchvision's own detectors, whole
+
+
+def of_small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have detectors see pictures of 96 pixels, not 800, and few things in them: the path is the same, the time not."""
+    small = {"min_size": 96, "max_size": 160, "rpn_post_nms_top_n_test": 40, "box_detections_per_img": 8}
+
+    def opened(model: str, device: torch.device, **options: Any) -> Any:
+        return open_network(model, device, **small, **options)
+
+    monkeypatch.setattr(torchvision_makers, "open_network", opened)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2", "keypointrcnn_resnet50_fpn"])
+def test_detectors_are_loaded_as_real_ones_are(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_small_pictures(monkeypatch)
+    random_weights(model, 100.0)
+    maker = open_torchvision(model, "cpu")
+    assert isinstance(maker, MapExtractor)
+    pictures = blocks(3, 128, 96)
+    together = maker.extract(pictures, (64, 48))
+    alone = [maker.extract([picture], (64, 48))[0] for picture in pictures]
+    for one, other in zip(together, alone, strict=True):
+        assert one.size == (64, 48)
+        np.testing.assert_array_equal(one.array, other.array)
+    found = [made.instances.max() if made.instances is not None else len(made.keypoints) for made in together]
+    assert max(found) > 0, found
+
+
+def test_every_maker_has_weights() -> None:
+    for model in torchvision_makers.makers():
+        assert "categories" in get_model_weights(model).DEFAULT.meta
