@@ -82,9 +82,9 @@ def test_bodies_from_openpose(dance: Path, openpose: Path, tmp_path: Path, setti
     maps = drawn(openpose, settings)
     assert not maps[2].array.any() and maps[3].array.any()
     assert_frames(tmp_path / "a.mp4", dance, painted(model, maps))
-    assert stored_source(tmp_path / "pose.mkv") == "file:json"
     for name, given in (("b", {"maps": openpose}), ("c", {"pose": f"file:{tmp_path / 'pose.mkv'}"})):
-        v2vcli.convert(dance, tmp_path / f"{name}.mp4", **given, **asked)
+        v2vcli.convert(dance, tmp_path / f"{name}.mp4", **given, save_maps=tmp_path / f"{name}.mkv", **asked)
+        assert stored_source(tmp_path / f"{name}.mkv") == "file:json"  # said of maps that are read again, too
         assert (tmp_path / f"{name}.mp4").read_bytes() == (tmp_path / "a.mp4").read_bytes()
 
 

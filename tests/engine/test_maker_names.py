@@ -76,7 +76,8 @@ def test_a_file_is_a_maker_and_the_other_way_round() -> None:
     asked = {"input": Path("in.mp4"), "output": Path("out.mp4"), "model": "mine"}
     assert ConvertRequest(**asked, segmenter="file:a", maps_schema="voc21").maps == Path("a")
     assert ConvertRequest(**asked, segmenter="file:a", maps=Path("a")).maps == Path("a")
-    assert ConvertRequest(**asked, maps="a", relabel=["a=b"]).relabel == ("a=b",)  # type: ignore[arg-type]
+    for edits in ("a=b", ["a=b"]):
+        assert ConvertRequest(**asked, maps="a", relabel=edits).relabel == ("a=b",)  # type: ignore[arg-type]
     for other in ({"maps": Path("b")}, {"maps": Path("a"), "segmenter": "street"}):
         with pytest.raises(UsageError, match="both say where the maps come from; give one"):
             ConvertRequest(**{**asked, "segmenter": "file:a", **other})

@@ -19,8 +19,8 @@ def convert(input: str | Path, output: str | Path, *, progress: OnProgress | Non
         input: the video.
         output: the file to make; not overwritten unless ``overwrite=True``.
         progress: called with a `Progress` after every few frames.
-        **options: fields of `v2vcli.engine.request.ConvertRequest`: ``mode``, ``model``, ``maps``, ``save_maps``,
-            ``side_by_side``, ``device``, ``start``, ``duration``, ``rate``, ``size``, ``codec``, ``crf``, ...
+        **options: fields of `v2vcli.engine.request.ConvertRequest`: ``mode``, ``model``, ``segmenter``, ``pose``,
+            ``maps``, ``relabel``, ``save_maps``, ``side_by_side``, ``device``, ``start``, ``duration``, ``crf``, ...
 
     Returns:
         What was written, with its frame count, speed and warnings.

@@ -146,7 +146,7 @@ def _maps_stages(
     warn: Callable[[str], None],
 ) -> tuple[list[Stage], str]:
     """The stages that give every window its maps, and who makes them, in words for the file they are kept in."""
-    from v2vcli.engine.makers import chosen_maker, maker_for, maker_source, require_kind
+    from v2vcli.engine.makers import chosen_maker, given_source, maker_for, maker_source, require_kind
     from v2vcli.engine.mapping import extracted, followed, refinements
 
     spec, video = generator.spec, (clip.info.width, clip.info.height)
@@ -163,7 +163,7 @@ def _maps_stages(
     by_time = request.start is not None or request.rate is not None
     part = request.duration is not None or request.end is not None
     read = followed(maps, size, by_time=by_time, warn=warn, part=part)
-    return [read, *refinements(request, spec, video, made=False, warn=warn)], f"file:{request.maps.name}"
+    return [read, *refinements(request, spec, video, made=False, warn=warn)], given_source(request.maps)
 
 
 def _open_saved(request: ConvertRequest, generator: Generator, maker: str, stack: ExitStack) -> MapWriter | None:

@@ -184,6 +184,14 @@ def maker_source(name: MakerName) -> str:
     return f"{name} {fingerprint(find_model(name.model))}"
 
 
+def given_source(path: Path) -> str:
+    """Who made maps that are given: what they say themselves where v2v stored them, else ``file:`` and their name."""
+    from v2vcli.maps.store import stored_source
+
+    said = None if path.suffix.lower() == ".json" else stored_source(path)  # COCO's panoptic files are no videos
+    return said or f"file:{path.name}"
+
+
 def load_segmenter(name: str | Path, device: torch.device, video: tuple[int, int] | None) -> MapExtractor:
     """A segmentation network of ours as a maker of maps of its own schema.
 

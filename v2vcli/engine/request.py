@@ -103,7 +103,8 @@ class ClipRequest:
             raise UsageError(f"--smooth-maps {self.smooth_maps:g}: give a number from 0 (off) to below 1")
         if self.window is not None and not 1 <= self.window <= 256:
             raise UsageError(f"--window {self.window}: give a number of frames from 1 to 256")
-        self._set("relabel", tuple(self.relabel))
+        edits = cast(str | tuple[str, ...], self.relabel)
+        self._set("relabel", (edits,) if isinstance(edits, str) else tuple(edits))
         self._read_makers()
 
     @property

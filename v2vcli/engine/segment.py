@@ -22,6 +22,7 @@ from v2vcli.engine.checks import require_known_names
 from v2vcli.engine.clip import Clip
 from v2vcli.engine.makers import (
     chosen_maker,
+    given_source,
     load_segmenter,
     maker_for,
     maker_source,
@@ -107,7 +108,7 @@ def segment(request: SegmentRequest, *, progress: OnProgress | None = None, make
             spec, source, device = maker.extractor.spec, maker.source, maker.device
             make_maps = extracted(maker.extractor, (width, height))
         else:
-            device, source = choose_device(request.device), f"file:{request.maps.name}"
+            device, source = choose_device(request.device), given_source(request.maps)
             spec, make_maps = _given_maps(request, request.maps, video, (width, height), notes.append)
         require_fitting(request, spec)
         histogram = ClassHistogram(spec.schema) if request.stats and spec.schema is not None else None
