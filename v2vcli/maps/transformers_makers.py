@@ -7,7 +7,7 @@ from its configuration:
 |---|---|---|
 | ``*ForSemanticSegmentation`` | SegFormer, UperNet, BEiT, DPT | labels |
 | ``*ForUniversalSegmentation`` | EoMT, Mask2Former, OneFormer | labels, with instances where the task has them |
-| ``*ForInstanceSegmentation``, ``DetrForSegmentation`` | MaskFormer, DETR | the same |
+| ``MaskFormerForInstanceSegmentation``, ``DetrForSegmentation`` | MaskFormer, DETR | the same |
 | ``VitPoseForPoseEstimation`` | ViTPose | poses |
 
 The schema is that of the names in its ``id2label`` (`maps.model_schema`).
@@ -18,31 +18,28 @@ What is peculiar:
   A task after the name says it: ``user/repo#semantic``, ``#panoptic`` or ``#instance``. Without one, in this order: the
   word in the name of a hub's repository (``mask2former-swin-large-cityscapes-semantic``); semantic where its processor
   cuts pictures into pieces (EoMT); instance where all of its classes are things; else panoptic.
-- Panoptic: what the thresholds of the library's read-out leave open gets the class of its best mask, without thresholds
-  (MaskFormer's general inference), because a painter wants to know of every pixel. Only things have instances: 1, 2,
-  and so on, in the order in which the network tells them.
-- Instance: what belongs to no object is void.
-- Read-outs are the library's, at the size of the map. It would fuse the masks of stuff itself, but numbers what comes
-  after them so that two objects may share a number; so it is not asked to.
-- Pictures are taken a few at a time, fewer for large maps: read-outs hold every mask at the size of the map.
+- Masks are read here (`maps.mask_reading`). Panoptic maps have a class everywhere, and instances of things alone; in
+  instance maps, what belongs to no object is void. How sure a network must be is what the library takes for its kind.
+- Pictures are taken a few at a time, fewer for large maps: reading holds many masks at the size of the map.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from v2vcli.errors import ModelError, UsageError
 from v2vcli.maps.extractors import MapExtractor
 from v2vcli.maps.keypoints import PoseSettings
-from v2vcli.maps.label_schema import VOID
+from v2vcli.maps.mask_reading import best_class, cropped, instances, panoptic, semantic_scores, stitched
 from v2vcli.maps.model_schema import schema_of, tells_only_things
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.maps.transformers_loading import OpenedModel, architecture_of, find_folder, open_model
@@ -54,13 +51,12 @@ Picture: TypeAlias = NDArray[np.uint8]
 TASKS: Final[tuple[Task, ...]] = get_args(Task)
 
 _PER_PIXEL: Final = "ForSemanticSegmentation"
-_MASKS: Final = ("ForUniversalSegmentation", "ForInstanceSegmentation", "DetrForSegmentation")
+_MASKS: Final = ("ForUniversalSegmentation", "MaskFormerForInstanceSegmentation", "DetrForSegmentation")
 _POSES: Final = "VitPoseForPoseEstimation"
-_READING: Final = "post_process_{}_segmentation"  # of processors, by task
+_SURE: Final = 0.5  # where a processor has no threshold of its own
 _BATCH: Final = 4
 _BATCH_ON_CUDA: Final = 16
 _PIXELS: Final = 512 * 288 * _BATCH  # of the maps of a batch on a CPU, where it is more than one
-_NO_THRESHOLDS: Final = {"threshold": 0.0, "mask_threshold": 0.0, "overlap_mask_area_threshold": 0.0}
 
 
 def open_transformers(
@@ -122,7 +118,7 @@ def task_of(model: OpenedModel) -> Task:
     if _cuts_pictures(model):
         return "semantic"
     only_things = tells_only_things(schema_of(model.class_names, Path(model.name).name))
-    return "instance" if only_things or not hasattr(model.processor, _READING.format("panoptic")) else "panoptic"
+    return "instance" if only_things else "panoptic"
 
 
 def _cuts_pictures(model: OpenedModel) -> bool:
@@ -137,7 +133,7 @@ class Segmenter:
         """Take a model.
 
         Args:
-            model: one whose processor reads label maps from its outputs.
+            model: one that tells logits of every pixel, or masks with a class each.
             task: how they are read.
 
         Raises:
@@ -146,20 +142,12 @@ class Segmenter:
         """
         if task != "semantic" and _cuts_pictures(model):
             raise UsageError(f"{HUB}:{model.name}: cuts pictures into pieces, which hold no whole objects; #semantic")
-        self._model = model
-        self._task = task
-        # EoMT pads pictures that it does not cut, and only the panoptic reading leaves the padding out
-        pads = hasattr(model.processor, "unpad_image") and not _cuts_pictures(model)
-        self._reading: Task = "panoptic" if task == "semantic" and pads else task
-        if not hasattr(model.processor, _READING.format(self._reading)):
-            raise UsageError(f"{HUB}:{model.name}: its processor reads no {task} maps; give another #task")
-        self._read: Callable[..., list[Any]] = getattr(model.processor, _READING.format(self._reading))
         schema = schema_of(model.class_names, Path(model.name).name)
         self.spec = MapSpec("labels", schema=schema, instance_edges=task != "semantic")
-        self._things = set(schema.foreground_ids) or {c.id for c in schema.classes if not c.void}
-        self._more: dict[str, Any] = {}
-        if "label_ids_to_fuse" in inspect.signature(self._read).parameters:
-            self._more["label_ids_to_fuse"] = set()
+        self._model = model
+        self._task = task
+        self._things = schema.foreground_ids or tuple(c.id for c in schema.classes if not c.void)
+        self._threshold = _threshold(model.processor, task)
 
     @torch.inference_mode()
     def extract(self, images: Sequence[Picture], size: tuple[int, int]) -> list[MapFrame]:
@@ -167,43 +155,74 @@ class Segmenter:
         maps: list[MapFrame] = []
         batch = _batch(size, self._model.device)
         for start in range(0, len(images), batch):
-            maps += self._maps(images[start : start + batch], size)
+            for labels, numbers in self._read(images[start : start + batch], size[::-1]):
+                held = None if numbers is None else numbers.cpu().numpy()
+                maps.append(MapFrame(self.spec, labels.cpu().numpy(), held))
         return maps
 
-    def _maps(self, images: Sequence[Picture], size: tuple[int, int]) -> Iterator[MapFrame]:
+    def _read(self, images: Sequence[Picture], size: tuple[int, int]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """For each picture ids and, if the task has them, instances; `size` is (height, width)."""
         tells = hasattr(self._model.processor, "tokenizer")  # OneFormer is told the task in words
         asked: dict[str, Any] = {"task_inputs": [self._task] * len(images)} if tells else {}
-        outputs = self._model.run(self._model.prepared(images, **asked))
-        sizes = [size[::-1]] * len(images)
-        if self._reading == "semantic":
-            for labels in self._read(outputs, target_sizes=sizes):
-                yield MapFrame(self.spec, labels.to(torch.uint8).cpu().numpy())
+        inputs = self._model.prepared(images, **asked)
+        outputs = self._model.run(inputs)
+        if "class_queries_logits" in outputs:
+            classes, masks = outputs["class_queries_logits"], outputs["masks_queries_logits"]
+        elif "pred_masks" in outputs:  # DETR
+            classes, masks = outputs["logits"], outputs["pred_masks"]
+        else:
+            for labels in self._model.processor.post_process_semantic_segmentation(outputs, [size] * len(images)):
+                yield labels.to(torch.uint8), None
             return
-        found = self._read(outputs, target_sizes=sizes, **self._more)
-        if self._reading == "instance":
-            for one in found:
-                yield MapFrame(self.spec, *self._painted(one, only_things=False))
+        if offsets := inputs.get("patch_offsets"):
+            yield from ((labels, None) for labels in self._put_together(images, classes, masks, offsets, size))
             return
-        rest = self._read(outputs, target_sizes=sizes, **self._more, **_NO_THRESHOLDS)
-        for one, unsure in zip(found, rest, strict=True):
-            labels, instances = self._painted(one)
-            filled = np.where(labels == VOID, self._painted(unsure)[0], labels)
-            yield MapFrame(self.spec, filled, instances if self._task == "panoptic" else None)
+        for number, image in enumerate(images):
+            content, padded = _content(self._model.processor, inputs, number, image)
+            whole = cropped(masks[number], content, padded)
+            if self._task == "panoptic":
+                yield panoptic(classes[number], whole, size, self._things, self._threshold)
+            elif self._task == "instance":
+                yield instances(classes[number], whole, size, self._threshold)
+            else:
+                yield best_class(semantic_scores(classes[number], whole), size), None
 
-    def _painted(
-        self, found: dict[str, Any], *, only_things: bool = True
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        """(H, W) classes, `VOID` where no segment is, and (H, W) numbers of instances, 0 where none is."""
-        segments = found["segmentation"].to(torch.int64).cpu().numpy() + 1  # 0: none
-        count = max([segments.max(), *(one["id"] + 1 for one in found["segments_info"])]) + 1
-        classes, numbers = np.full(count, VOID, np.uint8), np.zeros(count, np.int32)
-        objects = 0
-        for one in found["segments_info"]:
-            classes[one["id"] + 1] = one["label_id"]
-            if not only_things or one["label_id"] in self._things:
-                objects += 1
-                numbers[one["id"] + 1] = objects
-        return classes[segments], numbers[segments]
+    def _put_together(
+        self, images: Sequence[Picture], classes: Tensor, masks: Tensor, offsets: Sequence[Any], size: tuple[int, int]
+    ) -> Iterator[Tensor]:
+        """Ids of pictures that were cut; an offset is the picture's number, the start of the piece, and its end."""
+        where = [(int(picture), (int(start), int(end))) for picture, start, end in offsets]
+        for number, image in enumerate(images):
+            mine = [n for n, (picture, _) in enumerate(where) if picture == number]
+            pieces = [semantic_scores(classes[n], masks[n]) for n in mine]
+            spans = [where[n][1] for n in mine]
+            side = self._model.processor.size["shortest_edge"]
+            yield best_class(stitched(pieces, spans, side, vertical=image.shape[0] > image.shape[1]), size)
+
+
+def _threshold(processor: Any, task: Task) -> float:
+    """How sure a query must be of its class: what the library takes for this kind of model."""
+    reading = getattr(processor, f"post_process_{task}_segmentation", None)
+    told = inspect.signature(reading).parameters.get("threshold") if reading is not None else None
+    return float(told.default) if told is not None else _SURE
+
+
+def _content(
+    processor: Any, inputs: Mapping[str, Any], number: int, image: Picture
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(height, width) of a picture as the network saw it, without padding and with it."""
+    height, width = inputs["pixel_values"].shape[-2:]
+    if (mask := inputs.get("pixel_mask")) is not None:
+        seen = mask[number].bool()
+        return (int(seen.any(dim=1).sum()), int(seen.any(dim=0).sum())), (height, width)
+    if hasattr(processor, "unpad_image") and processor.do_pad:  # EoMT, which tells nobody how much it padded
+        from transformers.image_transforms import get_size_with_aspect_ratio
+
+        content = get_size_with_aspect_ratio(
+            image.shape[:2], processor.size["shortest_edge"], processor.size["longest_edge"]
+        )
+        return content, (height, width)
+    return (height, width), (height, width)
 
 
 def _batch(size: tuple[int, int], device: torch.device) -> int:
