@@ -38,6 +38,9 @@ _SUFFIXES: Final[Mapping[MapKind, tuple[str, ...]]] = MappingProxyType(
     {"pose": (".json",), "face": (".txt", ".pts", ".json")}
 )
 _PTS_POINTS: Final = re.compile(r"\{([^}]*)\}")
+_LANDMARKS: Final = 68
+_NUMBER: Final = r"[-+]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][-+]?\d{1,3})?"
+_PAIR: Final = re.compile(rf"{_NUMBER}(?:\s*[,;]\s*|\s+){_NUMBER}", re.ASCII)
 _MOST_BYTES: Final = 1 << 26
 """Larger files are no keypoints of one picture."""
 
@@ -115,12 +118,15 @@ def read_keypoints(kind: MapKind, file: Path) -> Points:
     if file.suffix.lower() == ".pts":
         braces = _PTS_POINTS.search(text)
         text, first = "" if braces is None else braces[1], 1.0
-    rows = [re.split(r"[\s,;]+", line.strip()) for line in text.splitlines() if line.strip()]
+    rows = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(rows) != _LANDMARKS or not all(_PAIR.fullmatch(row) for row in rows):
+        odd = next((row for row in rows if not _PAIR.fullmatch(row)), None)
+        how = f"{len(rows)} lines" if odd is None else f"{odd[:40]!r}"
+        raise InputError(f"{file} holds no landmarks ({how}); {_LANDMARKS} lines of x and y are wanted")
     try:
-        points = np.array([[float(number) for number in row] for row in rows], np.float64)
-        return checked_landmarks(points - first)
-    except (ValueError, InputError) as e:
-        raise InputError(f"{file} holds no landmarks ({e}); 68 lines of x and y are wanted") from e
+        return checked_landmarks(np.array([re.split(r"[\s,;]+", row) for row in rows], np.float64) - first)
+    except InputError as e:
+        raise InputError(f"{file}: {e}") from e
 
 
 def draw(spec: MapSpec, keypoints: Points, size: tuple[int, int], photo: NDArray[np.uint8] | None = None) -> MapFrame:

@@ -4,7 +4,7 @@ The format (stable; other programs may write it; docs/formats.md says the same a
 
 - Matroska; global tags: `V2V_MAP_SPEC` holds `MapSpec.to_json()`, `V2V_MAP_SOURCE` who made the maps, `V2V_VERSION`
   which v2v wrote them (the last two may be missing);
-- video stream 0, FFV1: the picture of each map; then, for kinds that have them, its stacked planes (`stored_planes`);
+- video stream 0, FFV1: the first picture of each map; then one for each further picture (`stored_planes`);
 - then, only where maps have instances, a video stream of 16-bit grey: the instance ids, 0..65535;
 - a text track (SubRip, not shown by default) in files of faces and poses: the keypoints of the maps that have them,
   as JSON (`keypoint_json`), in a block with the time stamp of its map;
@@ -46,7 +46,7 @@ from v2vcli.maps.spec import DRAWN_KINDS, MapFrame, MapSpec
 from v2vcli.maps.stored_planes import (
     StoredAs,
     as_uint16,
-    has_stacked_planes,
+    further_pictures,
     put_together,
     taken_apart,
     time_from,
@@ -89,7 +89,7 @@ class MapFileWriter:
         Raises:
             OutputError: Its instances do not fit 16 bits.
         """
-        pictures = [each for each in taken_apart(self._spec, frame.array) if each is not None]
+        pictures = taken_apart(self._spec, frame.array)
         if frame.instances is not None:
             pictures.append(as_uint16(frame.instances))
         if not self._streams:
@@ -221,11 +221,10 @@ class _Reader:
         self._container = container
         self._start: Fraction | None = None
         self._index = 0
-        stacked = has_stacked_planes(spec)
-        self._streams = list(container.streams.video[: 2 + stacked])
-        if len(self._streams) < 1 + stacked:
-            raise InputError(f"{path} lacks the stacked planes of its '{spec.kind}' maps; make the maps anew")
-        self._stacked = stacked
+        self._pictures = 1 + further_pictures(spec)
+        self._streams = list(container.streams.video[: self._pictures + 1])
+        if len(self._streams) < self._pictures:
+            raise InputError(f"{path} lacks planes of its '{spec.kind}' maps; make the maps anew")
         self._text = (
             container.streams.subtitles[0] if spec.kind in DRAWN_KINDS and container.streams.subtitles else None
         )
@@ -258,14 +257,13 @@ class _Reader:
             raise self._damaged(e.strerror or str(e)) from e
         if any(self._decoded) and all(self._decoded):
             raise self._damaged("its keypoints are missing")
-        if self._index == 0:
-            raise InputError(
-                f"{self._path} has no maps{'' if self._start is None else ' from there on'}; make them anew"
-            )
         if not complete or any(self._decoded):
             raise DamagedInput(
                 f"{self._path} was cut short: it ends after {self._index} maps, but more were written; make them anew"
             )
+        if self._index == 0:
+            there = "" if self._start is None else f" from {float(self._start):.3f} s on"
+            raise InputError(f"{self._path} has no maps{there}; make them anew")
 
     def _take(self, packet: Packet[Stream]) -> None:
         if self._text is not None and packet.stream_index == self._text.index:
@@ -298,8 +296,8 @@ class _Reader:
         pictures, addition = [array for array, _ in taken], taken[0][1]
         if any(each.pts != addition.pts for _, each in taken):
             raise self._damaged("its pictures are of different times")
-        array = put_together(self._spec, pictures[0], pictures[1] if self._stacked else None, where)
-        instances = pictures[1 + self._stacked].astype(np.int32) if len(pictures) > 1 + self._stacked else None
+        array = put_together(self._spec, pictures[: self._pictures], where)
+        instances = pictures[-1].astype(np.int32) if len(pictures) > self._pictures else None
         self._size = self._size or array.shape
         if array.shape != self._size:
             raise self._damaged(f"it is {array.shape}, not {self._size}")

@@ -2,10 +2,10 @@
 
 What a folder holds (docs/formats.md):
 
-- `000000.png, 000001.png, ...`: the picture of each map (`stored_planes`); labels with the palette of their schema. Its
-  exact time is the text chunk `v2v_pts`, `numerator/denominator` seconds;
-- `planes/000000.png`: the stacked planes, for kinds that have them; `instances/000000.png`: 16-bit instance ids where
-  maps have them; `keypoints/000000.json`: the keypoints of the maps that have them (`keypoint_json`);
+- `000000.png, 000001.png, ...`: the first picture of each map (`stored_planes`); labels with the palette of their
+  schema. Its exact time is the text chunk `v2v_pts`, `numerator/denominator` seconds;
+- `planes/000000_1.png` and so on: its further pictures; `instances/000000.png`: 16-bit instance ids where maps have
+  them; `keypoints/000000.json`: the keypoints of the maps that have them (`keypoint_json`);
 - `maps.json`: the `spec` of the maps, their `source`, and the `version` of v2v; `schema.json` beside labels.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -31,7 +32,12 @@ PLANES_FOLDER: Final = "planes"
 KEYPOINTS_FOLDER: Final = "keypoints"
 PTS_KEY: Final = "v2v_pts"
 _NUMBERED: Final = re.compile(r"\d{6,}\.png")
-_SUFFIX_IN: Final = {INSTANCES_FOLDER: ".png", PLANES_FOLDER: ".png", KEYPOINTS_FOLDER: ".json"}
+_BESIDE: Final = {
+    INSTANCES_FOLDER: re.compile(r"(\d{6,})\.png"),
+    PLANES_FOLDER: re.compile(r"(\d{6,})_\d+\.png"),
+    KEYPOINTS_FOLDER: re.compile(r"(\d{6,})\.json"),
+}
+"""What the names are of what lies in the folders beside the maps; each begins with the name of its map."""
 
 
 class MapFolderWriter:
@@ -58,20 +64,22 @@ class MapFolderWriter:
         Raises:
             OutputError: Its instances do not fit 16 bits.
         """
-        picture, stacked = taken_apart(self._spec, frame.array)
+        first, *further = taken_apart(self._spec, frame.array)
+        name = f"{self._index:06d}"
         palette = None if self._spec.schema is None else self._spec.schema.palette
-        write_png(self._path / f"{self._index:06d}.png", picture, {PTS_KEY: time_text(pts)}, palette)
-        if stacked is not None:
-            write_png(self._beside(PLANES_FOLDER), stacked, {})
+        write_png(self._path / f"{name}.png", first, {PTS_KEY: time_text(pts)}, palette)
+        for number, picture in enumerate(further, 1):
+            write_png(self._beside(PLANES_FOLDER) / f"{name}_{number}.png", picture, {})
         if frame.instances is not None:
-            write_png(self._beside(INSTANCES_FOLDER), as_uint16(frame.instances), {})
+            write_png(self._beside(INSTANCES_FOLDER) / f"{name}.png", as_uint16(frame.instances), {})
         if frame.keypoints is not None:
-            self._beside(KEYPOINTS_FOLDER).write_text(keypoints_to_json(self._spec.kind, frame.keypoints), "utf-8")
+            text = keypoints_to_json(self._spec.kind, frame.keypoints)
+            (self._beside(KEYPOINTS_FOLDER) / f"{name}.json").write_text(text, encoding="utf-8")
         self._index += 1
 
     def _beside(self, folder: str) -> Path:
         (self._path / folder).mkdir(exist_ok=True)
-        return self._path / folder / f"{self._index:06d}{_SUFFIX_IN[folder]}"
+        return self._path / folder
 
     def close(self) -> None:
         """Nothing is left to finish; there for symmetry with `MapFileWriter`."""
@@ -109,13 +117,23 @@ def strangers(folder: Path) -> list[str]:
     found = names - ours
     if ours:
         found -= {name for name in (SCHEMA_FILE, MAPS_FILE) if (folder / name).is_file()}
-    for name, suffix in _SUFFIX_IN.items():
-        beside = folder / name
-        if name in found and beside.is_dir() and not beside.is_symlink():
-            known = {Path(each).with_suffix(suffix).name for each in ours}
-            inside = {entry.name for entry in beside.iterdir() if entry.name not in known or not entry.is_file()}
+    for name in _BESIDE:
+        if name in found and (folder / name).is_dir() and not (folder / name).is_symlink():
+            known = {each.name for each in _beside(folder, name, ours)}
+            inside = {each.name for each in (folder / name).iterdir() if each.name not in known}
             found = found - {name} | {f"{name}/{each}" for each in inside}
     return sorted(found)
+
+
+def _beside(folder: Path, name: str, maps: Iterable[str]) -> list[Path]:
+    """The files in one of the folders beside the maps that belong to maps of these names."""
+    stems = {Path(each).stem for each in maps}
+    found = []
+    for each in (folder / name).iterdir() if (folder / name).is_dir() else ():
+        match = _BESIDE[name].fullmatch(each.name)
+        if match and match[1] in stems and each.is_file():
+            found.append(each)
+    return found
 
 
 def _is_stored_map(file: Path) -> bool:
@@ -131,13 +149,15 @@ def remove_maps(folder: Path) -> None:
     """
     if found := strangers(folder):
         raise OutputError(f"{folder} holds other files than maps of v2v ({found[0]}); give another folder")
-    for name in [entry.name for entry in folder.iterdir() if _NUMBERED.fullmatch(entry.name)]:
-        for beside, suffix in _SUFFIX_IN.items():
-            (folder / beside / name).with_suffix(suffix).unlink(missing_ok=True)
-        (folder / name).unlink()
+    maps = [entry.name for entry in folder.iterdir() if _NUMBERED.fullmatch(entry.name)]
+    for file in [
+        *(each for name in _BESIDE for each in _beside(folder, name, maps)),
+        *(folder / name for name in maps),
+    ]:
+        file.unlink()
     for name in (SCHEMA_FILE, MAPS_FILE):
         (folder / name).unlink(missing_ok=True)
-    for name in _SUFFIX_IN:
+    for name in _BESIDE:
         if (folder / name).is_dir():
             (folder / name).rmdir()
     folder.rmdir()

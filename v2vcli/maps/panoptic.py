@@ -28,6 +28,7 @@ from v2vcli.maps.label_schema import VOID, Colour, LabelClass, LabelSchema
 from v2vcli.maps.picture_folder import natural
 from v2vcli.maps.png_files import open_picture, read_rgb
 from v2vcli.maps.raw_map import RawMap
+from v2vcli.maps.spec import brief
 
 _MOST_INSTANCES: Final = 2**16 - 1
 
@@ -75,14 +76,14 @@ class PanopticFolder:
                 for each in data["annotations"]
             }
         except InputError as e:
-            raise InputError(f"{file}: {e}") from e
+            raise InputError(brief(f"{file}: {e}")) from e
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as e:
-            raise InputError(f"{file} is no panoptic JSON of COCO: {type(e).__name__} {e}; make it anew") from e
+            raise InputError(brief(f"{file} is no panoptic JSON of COCO: {type(e).__name__} {e}")) from e
         names = sorted(pictures, key=lambda name: natural(Path(name)))
         folders = [folder] if folder is not None else [file.with_suffix(""), file.parent]
         place = next((each for each in folders if _holds(each, names[0])), folders[0])
         if missing := [name for name in names if not _holds(place, name)]:
-            raise InputError(f"{file} names {missing[0]!r}, which is not in {place}; put it there")
+            raise InputError(brief(f"{file} names {missing[0]!r}, which is not in {place}"))
         segments = tuple(pictures[name] for name in names)
         return cls(file, tuple(place / name for name in names), segments, schema, _numbers(segments))
 

@@ -39,8 +39,8 @@ from v2vcli.maps.map_folder import (
 from v2vcli.maps.png_files import open_picture, palette_of, read_grey, read_ids, read_rgb, read_wide, text_of
 from v2vcli.maps.raw_map import RawMap
 from v2vcli.maps.schema import CITYSCAPES19, CITYSCAPES35, SCHEMAS, LabelSchema, load_schema
-from v2vcli.maps.spec import DRAWN_KINDS, MapKind, MapSpec
-from v2vcli.maps.stored_planes import StoredAs, has_stacked_planes, put_together, time_from
+from v2vcli.maps.spec import DRAWN_KINDS, MapKind, MapSpec, brief
+from v2vcli.maps.stored_planes import StoredAs, further_pictures, put_together, time_from
 
 _PICTURES: Final = frozenset({".png", ".jpg", ".jpeg"})
 _CITYSCAPES: Final[Mapping[str, tuple[str, LabelSchema]]] = MappingProxyType(
@@ -97,7 +97,7 @@ class MapFolder:
             )
         if kind not in ("labels", "face"):
             return cls(path, kind, tuple(pictures), stored=stored)
-        schema = load_schema(path / SCHEMA_FILE) if kind == "labels" and (path / SCHEMA_FILE).is_file() else None
+        schema = _schema_of(path) if kind == "labels" else None
         instances = [path / INSTANCES_FOLDER / f.name for f in pictures]
         for suffix, (beside, cityscapes) in _CITYSCAPES.items():
             if kind == "labels" and (chosen := [f for f in pictures if f.name.endswith(suffix)]):
@@ -159,11 +159,12 @@ class MapFolder:
             array = (read_grey if self.kind == "face" else read_rgb)(picture, file)
         if self.kind == "rgb" or self.stored is None:
             return array
-        stacked = None
-        if has_stacked_planes(self.stored.spec):
-            with open_picture(self.path / PLANES_FOLDER / file.name) as picture:
-                stacked = read_grey(picture, self.path / PLANES_FOLDER / file.name)
-        return put_together(self.stored.spec, array, stacked, str(file))
+        further = []
+        for number in range(1, 1 + further_pictures(self.stored.spec)):
+            beside = self.path / PLANES_FOLDER / f"{file.stem}_{number}.png"
+            with open_picture(beside) as picture:
+                further.append(read_rgb(picture, beside))
+        return put_together(self.stored.spec, [array, *further], str(file))
 
     def _keypoints(self, file: Path) -> Points | None:
         """The keypoints that lie beside a map, if any."""
@@ -174,6 +175,16 @@ class MapFolder:
             return keypoints_from_json(self.kind, beside.read_bytes(), str(beside))
         except OSError as e:
             raise InputError(f"{beside} cannot be read: {e.strerror}; check it") from e
+
+
+def _schema_of(folder: Path) -> LabelSchema | None:
+    """What a folder's `schema.json` says, if it has one."""
+    if not (folder / SCHEMA_FILE).is_file():
+        return None
+    try:
+        return load_schema(folder / SCHEMA_FILE)
+    except (InputError, RecursionError) as e:
+        raise InputError(brief(e)) from e
 
 
 def other_kind(path: Path, stored: MapSpec, wanted: MapKind) -> InputError:

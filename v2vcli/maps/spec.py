@@ -27,9 +27,10 @@ from v2vcli.maps.keypoints import (
 from v2vcli.maps.label_schema import LabelSchema
 from v2vcli.maps.resizing import resize_edges, resize_flow, resize_image, resize_nearest, resize_planes
 
-__all__ = ["DRAWN_KINDS", "CannySettings", "MapFrame", "MapKind", "MapSpec", "resize_image"]
+__all__ = ["DRAWN_KINDS", "CannySettings", "MapFrame", "MapKind", "MapSpec", "brief", "resize_image"]
 
 MapKind: TypeAlias = Literal["labels", "edges", "rgb", "face", "pose", "flow", "depth"]
+_BRIEF: Final = 400
 DRAWN_KINDS: Final = ("face", "pose")
 """Kinds that are drawn from keypoints (`maps.face`, `maps.pose`)."""
 
@@ -80,6 +81,12 @@ class CannySettings:
             raise UsageError("Canny low is given without high; give both, or high alone, or neither")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise UsageError(f"Canny low {self.low} is above high {self.high}; swap them")
+
+
+def brief(message: object) -> str:
+    """A message on one line of bearable length, whatever the file it quotes has in it."""
+    line = " ".join(str(message).split())
+    return line if len(line) <= _BRIEF else f"{line[: _BRIEF - 3]}..."
 
 
 def _settings(name: str, data: object) -> Any:
@@ -188,7 +195,7 @@ class MapSpec:
         if not isinstance(data, dict) or "kind" not in data:
             raise InputError(f"{where} is not an object with a 'kind'; write it anew")
         if surplus := sorted(set(data) - {f.name for f in fields(cls)}):
-            raise InputError(f"{where}: unknown key {', '.join(surplus)}; was it written by a newer v2v?")
+            raise InputError(brief(f"{where}: unknown key {', '.join(surplus)}; was it written by a newer v2v?"))
         schema = data.get("schema")
         try:
             return cls(
@@ -198,7 +205,9 @@ class MapSpec:
                 **{name: _settings(name, data[name]) for name in _SETTINGS if data.get(name) is not None},
             )
         except (TypeError, UsageError) as e:  # TypeError: a surplus setting, or none at all
-            raise InputError(f"{where}: {e}") from e
+            raise InputError(brief(f"{where}: {e}")) from e
+        except InputError as e:
+            raise InputError(brief(e)) from e
 
     def to_json(self) -> str:
         """Serialise for a checkpoint's or a map file's metadata."""
@@ -213,7 +222,7 @@ class MapSpec:
         """
         try:
             data = json.loads(text)
-        except ValueError as e:
+        except (ValueError, RecursionError) as e:
             raise InputError(f"{where} is not JSON ({e}); write it anew") from e
         return cls.from_dict(data, where)
 

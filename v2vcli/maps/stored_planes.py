@@ -1,14 +1,14 @@
 """How the array of a map becomes pictures that files hold, and back: the same for map files and for folders of PNGs.
 
 What is peculiar: the first picture of every map is one to look at, in any player and any viewer. What has more planes
-than such a picture keeps the others stacked from top to bottom in a second one, grey:
+than such a picture keeps the others in further ones of the same size, three to a picture, 0 where the last has less:
 
-| kind | picture | stacked planes |
+| kind | first picture | further pictures |
 |---|---|---|
 | labels, edges | the map, 8-bit grey | |
 | rgb | the map, 8-bit RGB | |
-| face | its edges, 8-bit grey | its 14 distances, if it has them |
-| pose | the skeletons, 8-bit RGB | DensePose's u, v and part, if it has them |
+| face | its edges, 8-bit grey | its 14 distances, if it has them, in five of 8-bit RGB |
+| pose | the skeletons, 8-bit RGB | DensePose's u, v and part, if it has them, in one of 8-bit RGB |
 | flow | the map, 16-bit RGB | |
 | depth | the map, 16-bit grey | |
 """
@@ -16,6 +16,7 @@ than such a picture keeps the others stacked from top to bottom in a second one,
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError, OutputError
-from v2vcli.maps.spec import MapSpec
+from v2vcli.maps.spec import DRAWN_KINDS, MapSpec
 
 _RGB: Final = 3
 _TIME: Final = re.compile(r"(-?\d{1,100})/([1-9]\d{0,99})")
@@ -45,12 +46,19 @@ class StoredAs:
     version: str = ""
 
 
-def has_stacked_planes(spec: MapSpec) -> bool:
-    """Whether maps of a spec need a second picture."""
-    return (spec.kind == "face" and spec.channels > 1) or (spec.kind == "pose" and spec.channels > _RGB)
+def _shown(spec: MapSpec) -> int:
+    """How many planes the first picture shows."""
+    return 1 if spec.kind == "face" else _RGB
 
 
-def taken_apart(spec: MapSpec, array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+def further_pictures(spec: MapSpec) -> int:
+    """How many pictures each map has after the first."""
+    if spec.kind not in DRAWN_KINDS:
+        return 0
+    return -(-(spec.channels - _shown(spec)) // _RGB)
+
+
+def taken_apart(spec: MapSpec, array: NDArray[Any]) -> list[NDArray[Any]]:
     """The pictures of a map.
 
     Args:
@@ -58,45 +66,41 @@ def taken_apart(spec: MapSpec, array: NDArray[Any]) -> tuple[NDArray[Any], NDArr
         array: As `MapFrame.array`.
 
     Returns:
-        (H, W) or (H, W, 3), uint8 or uint16; and (planes * H, W) uint8, or None.
+        (H, W) or (H, W, 3) each, uint8 or uint16; 1 + `further_pictures`.
     """
+    if spec.kind not in DRAWN_KINDS:
+        return [array]
     if spec.kind == "face":
-        picture, rest = array[..., 0], array[..., 1:]
-    elif spec.kind == "pose":
-        picture, rest = array[..., -_RGB:], array[..., :-_RGB]
+        first, rest = array[..., 0], array[..., 1:]
     else:
-        return array, None
-    if not rest.shape[2]:
-        return picture, None
-    return picture, np.moveaxis(rest, 2, 0).reshape(-1, array.shape[1])
+        first, rest = array[..., -_RGB:], array[..., :-_RGB]
+    padded = np.pad(rest, ((0, 0), (0, 0), (0, -rest.shape[2] % _RGB)))
+    return [first, *(padded[..., begin : begin + _RGB] for begin in range(0, rest.shape[2], _RGB))]
 
 
-def put_together(spec: MapSpec, picture: NDArray[Any], stacked: NDArray[Any] | None, where: str) -> NDArray[Any]:
+def put_together(spec: MapSpec, pictures: Sequence[NDArray[Any]], where: str) -> NDArray[Any]:
     """The map that `taken_apart` divided.
 
     Labels and edges may come in RGB as well, from files that other programs wrote: they are left as they are.
 
     Raises:
-        InputError: The pictures are not those of such maps; the message begins with `where`.
+        InputError: The pictures are not those of such a map; the message begins with `where`.
     """
-    wide = spec.kind in ("flow", "depth")
+    first, *further = pictures
     if spec.kind in ("labels", "edges"):
-        if picture.dtype == np.uint16 and picture.max() > 255:
-            raise InputError(f"{where} has the value {picture.max()}; the ids of a schema are 0..255: check its maker")
-        return picture.astype(np.uint8, copy=False)
-    dimensions = 2 if spec.kind in ("face", "depth") else 3
-    if picture.dtype != (np.uint16 if wide else np.uint8) or picture.ndim != dimensions:
+        if first.dtype == np.uint16 and first.max() > 255:
+            raise InputError(f"{where} has the value {first.max()}; the ids of a schema are 0..255: check its maker")
+        return first.astype(np.uint8, copy=False)
+    dtype = np.uint16 if spec.kind in ("flow", "depth") else np.uint8
+    if first.dtype != dtype or first.ndim != (2 if spec.kind in ("face", "depth") else 3):
         raise InputError(f"{where} does not have the pixels of a '{spec.kind}' map; make the maps anew")
-    if not has_stacked_planes(spec):
-        return picture[..., None] if spec.kind == "face" else picture
-    height, width = picture.shape[:2]
-    planes = spec.channels - (1 if spec.kind == "face" else _RGB)
-    if stacked is None or stacked.dtype != np.uint8 or stacked.shape != (planes * height, width):
-        raise InputError(f"{where} lacks the {planes} stacked planes of its '{spec.kind}' map; make the maps anew")
-    rest = np.moveaxis(stacked.reshape(planes, height, width), 0, 2)
-    if spec.kind == "face":
-        return np.concatenate((picture[..., None], rest), axis=2)
-    return np.concatenate((rest, picture), axis=2)
+    if spec.kind not in DRAWN_KINDS:
+        return first
+    shape = (*first.shape[:2], _RGB)
+    if len(further) != further_pictures(spec) or any(each.dtype != dtype or each.shape != shape for each in further):
+        raise InputError(f"{where} lacks planes of its '{spec.kind}' map; make the maps anew")
+    planes = [each[..., plane, None] for each in further for plane in range(_RGB)][: spec.channels - _shown(spec)]
+    return np.concatenate((first[..., None], *planes) if spec.kind == "face" else (*planes, first), axis=2)
 
 
 def as_uint16(instances: NDArray[np.int32]) -> NDArray[np.uint16]:
