@@ -31,6 +31,7 @@ OPTIONS = {
     "models import": "--arch --foreground --help --labels --name --output --scales --size -h -loglevel -o -v -y",
     "models export": "--help --output -h -loglevel -o -v -y",
     "models info": "--help --json --size --window -h -loglevel -v",
+    "models pull": "--help -h -loglevel -v",
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.maps.fake_hub import Attempts, attempts, write_cached
 from v2vcli.errors import ModelError, UsageError
+from v2vcli.maps.transformers_pose import DETECTOR
 from v2vcli.models.catalog import HUB_FILE, bundled_models, find_model, pull_model
 
 __all__ = ["attempts"]
@@ -60,6 +61,23 @@ def test_a_hub_that_does_not_answer_leaves_what_is_cached(empty_cache: Path, att
     assert attempts.made
     folder = write_cached(empty_cache, "user/repo", {HUB_FILE: b"ours"})
     assert find_model("user/repo") == folder / HUB_FILE
+
+
+def test_pulling_takes_what_makers_are_called(
+    empty_cache: Path, attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("V2V_OFFLINE", "1")
+    files = {"config.json": b"{}", "model.safetensors": b"weights"}
+    pose = {**files, "config.json": b'{"architectures": ["VitPoseForPoseEstimation"]}'}
+    masks = write_cached(empty_cache, "user/masks", files)
+    people = write_cached(empty_cache, "user/people", files)
+    points = write_cached(empty_cache, "user/points", pose)
+    usual = write_cached(empty_cache, DETECTOR, files)
+    assert pull_model("hf:user/masks#panoptic") == [masks]
+    assert pull_model("hf:user/points") == [points, usual]
+    assert pull_model("hf:user/points+frame") == [points]
+    assert pull_model("hf:user/points@main+user/people") == [points, people]
+    assert not attempts.made
 
 
 def test_pulling_what_is_bundled_needs_no_network(attempts: Attempts) -> None:

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from v2vcli.errors import ModelError
-from v2vcli.maps.weights import FORBIDDEN, HubId, hub_refusal, missing_weights, offline, pull, repository_cache
+from v2vcli.maps.weights import FORBIDDEN, HUB, HubId, hub_refusal, missing_weights, offline, pull, repository_cache
 
 HUB_FILE = "model.safetensors"
 """The file a hub repository must hold."""
@@ -77,7 +77,18 @@ def pull_model(name: str, *, progress: bool = False) -> list[Path]:
         from v2vcli.maps.face_makers import fetch_weights
 
         return fetch_weights(model, progress=progress)
-    return [pull(name, progress=progress)]
+    return _pull_transformers(model) if family == HUB else [pull(name, progress=progress)]
+
+
+def _pull_transformers(model: str) -> list[Path]:
+    """``USER/REPO[@REVISION][#TASK][+DETECTOR]``: a model, and for one of poses what finds the people."""
+    named, _, detector = model.partition("+")
+    folder = pull(f"{HUB}:{named.partition('#')[0]}")
+    if not detector and b'"VitPose' not in (folder / "config.json").read_bytes():
+        return [folder]
+    from v2vcli.maps.transformers_pose import DETECTOR, WHOLE_FRAME
+
+    return [folder] if detector == WHOLE_FRAME else [folder, pull(f"{HUB}:{detector or DETECTOR}")]
 
 
 def _expanded(name: str) -> Path:
