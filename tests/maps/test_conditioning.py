@@ -1,13 +1,15 @@
 """Maps as tensors, by hand; `tests/golden/test_helpers.py` has the recorded numbers of the reference."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from v2vcli.errors import InputError, SchemaMismatch
 from v2vcli.maps.conditioning import foreground_mask, halved, instance_edges, map_tensor, one_hot, pyramid
+from v2vcli.maps.kitti import encode_flow
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35
-from v2vcli.maps.spec import MapFrame, MapSpec
+from v2vcli.maps.spec import CannySettings, MapFrame, MapSpec
 
 
 def test_foreground_mask_is_clamped_and_empty_without_classes():
@@ -57,6 +59,40 @@ def test_edge_and_rgb_tensors():
     assert edges.tolist() == [[[[0, 1]]]]
     rgb = map_tensor([MapFrame(MapSpec("rgb"), np.array([[[0, 255, 51]]], np.uint8))], "cpu")
     torch.testing.assert_close(rgb, torch.tensor([-1, 1, -0.6]).view(1, 3, 1, 1))
+
+
+def test_edges_with_their_distance():
+    spec = MapSpec("edges", edges=CannySettings(distance=True))
+    edges = np.zeros((7, 9), np.uint8)
+    edges[:, 2] = 255
+    tensor = map_tensor([MapFrame(spec, edges), MapFrame(spec, np.zeros_like(edges))], "cpu")
+    assert tensor.shape == (2, spec.channels, 7, 9)
+    assert torch.equal(tensor[0, 0], torch.from_numpy(edges > 0).float())
+    steps = [abs(x - 2) // 3 / 255 for x in range(9)]  # in steps of 3 pixels
+    torch.testing.assert_close(tensor[0, 1], torch.tensor([steps] * 7))
+    assert tensor[1, 0].eq(0).all() and tensor[1, 1].eq(1).all()  # no edge anywhere: as far as can be
+
+
+def test_edge_distances_are_those_of_face_maps():
+    """The same rule: a face map with a single curve drawn, seen as edges."""
+    from v2vcli.maps.conditioning import edge_distance
+    from v2vcli.maps.curves import chain, draw
+
+    line = np.zeros((64, 80), np.uint8)
+    draw(line, chain(np.array([[10.0, 10], [40, 30], [70, 20]]), quirks=False), 1, quirks=False)
+    expected = np.minimum(cv2.distanceTransform(~line, cv2.DIST_L1, 3) / 3, 255).astype(np.uint8)
+    assert np.array_equal(edge_distance(line), expected.astype(np.float32) / 255)
+
+
+def test_flow_and_depth_tensors():
+    flow = np.zeros((1, 3, 2))
+    flow[0, 0], flow[0, 1] = (20, -10), (np.nan, 0)
+    tensor = map_tensor([MapFrame(MapSpec("flow"), encode_flow(flow))], "cpu")
+    assert tensor.tolist() == [[[[1, 0, 0]], [[-0.5, 0, 0]], [[1, 0, 1]]]]
+    depth = map_tensor([MapFrame(MapSpec("depth"), np.array([[0, 256, 65535]], np.uint16))], "cpu")
+    assert depth.dtype == torch.float32 and depth[0, 1].tolist() == [[0, 1, 1]]
+    expected = torch.tensor([[0, 1 - 1 / np.log2(257), 0]], dtype=torch.float32)
+    torch.testing.assert_close(depth[0, 0], expected, rtol=0, atol=1e-5)
 
 
 def test_what_map_tensor_refuses():

@@ -8,11 +8,13 @@ import pytest
 
 from v2vcli.errors import InputError, SchemaMismatch, UsageError
 from v2vcli.maps.keypoints import FaceSettings, PoseSettings
+from v2vcli.maps.kitti import decode_flow, encode_flow
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35
 from v2vcli.maps.spec import CannySettings, MapFrame, MapSpec
 
 LABELS, EDGES, RGB = MapSpec("labels", CITYSCAPES19), MapSpec("edges"), MapSpec("rgb")
 FACE, POSE = MapSpec("face"), MapSpec("pose")
+FLOW, DEPTH = MapSpec("flow"), MapSpec("depth")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,8 @@ def test_channels():
     assert (EDGES.channels, RGB.channels) == (1, 3)
     assert (FACE.channels, MapSpec("face", face=FaceSettings(distances=False)).channels) == (15, 1)
     assert (POSE.channels, MapSpec("pose", pose=PoseSettings(densepose=True)).channels) == (3, 6)
+    assert (FLOW.channels, DEPTH.channels) == (3, 2)
+    assert MapSpec("edges", edges=CannySettings(distance=True)).channels == 2
 
 
 def test_label_schema_of_other_kinds_is_an_error():
@@ -55,6 +59,7 @@ def test_label_schema_of_other_kinds_is_an_error():
         ({"auto_quantile": 1.5}, "shares in 0..1"),
         ({"low": 3}, "low is given without high"),
         ({"low": 5, "high": 3}, "low 5 is above high 3"),
+        ({"distance": 1}, "distance is 1; give true or false"),
     ],
 )
 def test_canny_settings_out_of_range_are_refused(arguments, message):
@@ -74,6 +79,9 @@ def test_canny_settings_out_of_range_are_refused(arguments, message):
         MapSpec("face", face=FaceSettings(background=False, reference_quirks=True)),
         POSE,
         MapSpec("pose", pose=PoseSettings(densepose=True, body_only=True)),
+        MapSpec("edges", edges=CannySettings(distance=True)),
+        FLOW,
+        DEPTH,
     ],
 )
 def test_json_round_trip(spec):
@@ -84,6 +92,8 @@ def test_json_round_trip(spec):
     ("text", "message"),
     [
         ("no", "a.mkv is not JSON"),
+        ("[" * 100_000, "a.mkv is not JSON"),
+        ('{"kind": "rgb", "' + "x" * 9000 + '": 1}', r"^a\.mkv: unknown key x{100,400}\.\.\.$"),
         ("{}", "not an object with a 'kind'"),
         ('{"kind": "rgb", "flavour": 1}', "unknown key flavour"),
         ('{"kind": "labels"}', "needs a schema"),
@@ -112,11 +122,32 @@ def test_bad_json_is_refused(text, message):
         (FACE, np.zeros((2, 3, 3), np.uint8), None),
         (POSE, np.zeros((2, 3), np.uint8), None),
         (POSE, np.zeros((2, 3, 3), np.uint8), np.zeros((2, 3), np.int32)),
+        (FLOW, np.zeros((2, 3, 3), np.uint8), None),
+        (FLOW, np.zeros((2, 3, 2), np.uint16), None),
+        (DEPTH, np.zeros((2, 3), np.uint8), None),
+        (DEPTH, np.zeros((2, 3), np.uint16), np.zeros((2, 3), np.int32)),
+        (LABELS, np.zeros(3, np.uint8), None),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(spec, array, instances):
     with pytest.raises(InputError, match="check its maker"):
         MapFrame(spec, array, instances)
+
+
+@pytest.mark.parametrize(
+    ("spec", "keypoints", "message"),
+    [
+        (FACE, np.zeros((68, 2), np.float32), "keypoints are float64 beside a face or pose map, not float32"),
+        (LABELS, np.zeros((68, 2)), "beside a 'labels' map"),
+        (FACE, np.zeros((1, 137, 3)), r"a face has \(68, 2\) landmarks"),
+        (POSE, np.zeros((68, 2)), r"keypoints are \(people, 137, 3\)"),
+        (POSE, np.full((1, 137, 3), np.nan), "no coordinate of a picture"),
+    ],
+)
+def test_keypoints_that_do_not_fit_are_refused(spec, keypoints, message):
+    shape = (2, 3) if spec.planes is None else (2, 3, spec.planes)
+    with pytest.raises(InputError, match=message):
+        MapFrame(spec, np.zeros(shape, np.uint8), keypoints=keypoints)
 
 
 # ---- resizing
@@ -186,6 +217,34 @@ def test_poses_take_the_nearest_pixel():
     assert np.array_equal(frame.array, array.repeat(2, 0).repeat(2, 1))
 
 
+def test_keypoints_are_scaled_with_their_map():
+    people = np.zeros((1, 137, 3))
+    people[0, 3] = (10, 20, 0.7)
+    frame = MapFrame(POSE, np.zeros((40, 30, 3), np.uint8), keypoints=people).resized(60, 20)
+    assert frame.keypoints[0, 3].tolist() == [20, 10, 0.7]
+    assert not np.delete(frame.keypoints, 3, axis=1).any()  # what was not found is still not found
+    assert people[0, 3, 0] == 10
+    landmarks = np.arange(136.0).reshape(68, 2)
+    small = MapFrame(FACE, np.zeros((100, 100, 15), np.uint8), keypoints=landmarks).resized(50, 25)
+    assert np.array_equal(small.keypoints, landmarks * [0.5, 0.25])
+
+
+def test_flow_is_in_pixels_of_its_own_map():
+    flow = np.zeros((2, 2, 2))
+    flow[0, 0], flow[1, 1] = (3, -5), (500, 2)
+    frame = MapFrame(FLOW, encode_flow(flow)).resized(4, 6)
+    back, known = decode_flow(frame.array)
+    assert back[0, 0].tolist() == [6, -15] and back[2, 1].tolist() == [6, -15] and back[5, 0].tolist() == [0, 0]
+    assert back[5, 3, 0] == pytest.approx(512, abs=0.02) and known.all()  # as far as 16 bits go
+    unknown = MapFrame(FLOW, np.zeros((2, 2, 3), np.uint16)).resized(5, 5)
+    assert not unknown.array.any()
+
+
+def test_depth_takes_the_nearest_pixel():
+    depth = np.array([[0, 256], [512, 65535]], np.uint16)
+    assert np.array_equal(MapFrame(DEPTH, depth).resized(4, 4).array, depth.repeat(2, 0).repeat(2, 1))
+
+
 def test_a_size_of_nothing_is_refused():
     with pytest.raises(UsageError, match="0x4"):
         MapFrame(RGB, np.zeros((2, 2, 3), np.uint8)).resized(0, 4)
@@ -215,6 +274,17 @@ def test_pictures_of_faces_and_poses():
     picture = MapFrame(MapSpec("pose", pose=PoseSettings(densepose=True)), both).picture()
     assert picture.tolist() == [[[40, 45, 120], [0, 7, 0]]]
     assert np.array_equal(both[0, 0, :3], [80, 90, 24])  # the map itself is left alone
+
+
+def test_pictures_of_flow_and_depth():
+    flow = np.zeros((1, 3, 2))
+    flow[0, 1] = (4, 0)
+    known = np.array([[True, True, False]])
+    assert MapFrame(FLOW, encode_flow(flow, known)).picture().tolist() == [[[0] * 3, [255, 0, 0], [0] * 3]]
+    picture = MapFrame(DEPTH, np.array([[0, 1, 2560, 65535]], np.uint16)).picture()
+    assert (picture == picture[..., :1]).all()
+    unknown, near, middle, far = picture[0, :, 0].tolist()
+    assert (unknown, near, far) == (0, 254, 0) and 100 < middle < 160
 
 
 def test_schemas_and_specs_import_neither_torch_nor_opencv_nor_av():
