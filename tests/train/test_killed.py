@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import random
 import runpy
 import signal
+import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -36,13 +39,18 @@ def whole(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(load_recipe(recipe), runs=tmp_path_factory.mktemp("whole"), **QUIET)
 
 
-def _train_and_die(recipe: Path, runs: Path, stage: str, step: int, point: str) -> None:
-    """In a process that forks from one which has imported torch but never used it."""
+def _started(recipe: Path, runs: Path, stage: str = "", step: int = -1, point: str = "") -> BaseProcess:
+    """A training, in a process that forks from one which has imported torch but never used it."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["v2vcli.train.run"])
     arguments = {"recipe": str(recipe), "runs": str(runs), "stage": stage, "step": step, "point": point}
     process = context.Process(target=runpy.run_path, args=(str(SCRIPT), {"ARGUMENTS": arguments}))
     process.start()
+    return process
+
+
+def _train_and_die(recipe: Path, runs: Path, stage: str, step: int, point: str) -> None:
+    process = _started(recipe, runs, stage, step, point)
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
 
@@ -59,6 +67,27 @@ def _train_and_die(recipe: Path, runs: Path, stage: str, step: int, point: str) 
 )
 def test_killed_and_gone_on_with(recipe: Path, whole: Path, tmp_path: Path, stage: str, step: int, point: str) -> None:
     _train_and_die(recipe, tmp_path, stage, step, point)
+    _require_the_same(recipe, whole, tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_three_times_at_random(recipe: Path, whole: Path, tmp_path: Path) -> None:
+    """From outside, at any instant of what is left of the run: wherever it happens to be."""
+    begun = time.monotonic()
+    _started(recipe, tmp_path / "timed").join(120)
+    lasts = time.monotonic() - begun
+    delays = [random.uniform(0.2, 0.9) * lasts for _ in range(3)]
+    print(f"killed after {delays} s of {lasts} s")
+    for delay in delays:
+        process = _started(recipe, tmp_path)
+        process.join(delay)
+        process.kill()
+        process.join(120)
+    _require_the_same(recipe, whole, tmp_path)
+
+
+def _require_the_same(recipe: Path, whole: Path, tmp_path: Path) -> None:
+    """Go on with a run that was killed: in the end it is the one that nothing happened to."""
     found = load_file(train(load_recipe(recipe), runs=tmp_path, **QUIET))
     expected = load_file(whole)
     assert found.keys() == expected.keys()

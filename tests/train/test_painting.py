@@ -107,7 +107,7 @@ def test_a_painter_without_memory_is_trained_like_the_others(tmp_path: Path) -> 
     assert "temporal0_gan" in _stats(tmp_path)[-1]
     with pytest.raises(RecipeError, match="past 0 has no frame to warp: set flow to false"):
         _recipe(tmp_path, IMAGE, VIDEO, model__past=0)
-    with pytest.raises(RecipeError, match="with model.past 0 nothing is looked back at"):
+    with pytest.raises(RecipeError, match=r"with model\.past 0 nothing is looked back at"):
         _recipe(tmp_path, IMAGE, VIDEO, model__flow="false", model__past=0, stage__1__start="blank")
 
 
