@@ -6,7 +6,8 @@ What is peculiar:
   Cityscapes' 19 classes makes `CITYSCAPES19` maps, whatever it calls a sidewalk. Any other list is a schema of its own.
 - Data sets decorate names. Of ``person, individual, someone`` the first word stays, and COCO's ``-merged``, ``-other``
   and ``-stuff`` go, wherever the names still differ then: so that ``tree-merged`` finds its home in other schemas.
-- Which classes are foreground is not in a list of names. It is what the built-in schemas and COCO's 80 things call so.
+- Which classes are foreground is not in a list of names. It is what the built-in schemas call so, and COCO's 80 things
+  (one of which is a traffic light, though it does not move).
 - Colours are Pascal VOC's, made from the bits of the id.
 """
 
