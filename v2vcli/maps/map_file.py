@@ -6,6 +6,8 @@ The format (stable; other programs may write it; docs/formats.md says the same a
   which v2v wrote them (the last two may be missing);
 - video stream 0, FFV1: the first picture of each map; then one for each further picture (`stored_planes`);
 - then, only where maps have instances, a video stream of 16-bit grey: the instance ids, 0..65535;
+- of labels, a video stream titled `colours`, the one that players choose: the labels in the colours of their schema,
+  at most 320 pixels wide and high. It is only for eyes, which see little in the grey of ids, and is never read;
 - a text track (SubRip, not shown by default) in files of faces and poses: the keypoints of the maps that have them,
   as JSON (`keypoint_json`), in a block with the time stamp of its map;
 - the block of each picture has a BlockAdditional (id 1), text: `numerator/denominator crc32 [keypoints=crc32] [last]`:
@@ -26,13 +28,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
 import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet, PacketSideData, packet_sidedata_type_from_literal
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -58,6 +60,8 @@ SOURCE_TAG: Final = "V2V_MAP_SOURCE"
 VERSION_TAG: Final = "V2V_VERSION"
 _BLOCK_ADDITION_ID: Final = (1).to_bytes(8, "big")  # FFmpeg puts the BlockAddID in front of the bytes
 _ADDITION: Final = re.compile(r"(\S+) ([0-9a-f]{8})(?: keypoints=([0-9a-f]{8}))?( last)?")
+_COLOURS: Final = "colours"
+_COLOURS_SIDE: Final = 320
 _MILLISECOND: Final = Fraction(1, 1000)
 _FORMATS: Final = {(2, "uint8"): "gray", (3, "uint8"): "bgr0", (2, "uint16"): "gray16le", (3, "uint16"): "gbrp16le"}
 """Pixel formats by dimensions and type of a picture; bgr0, since FFV1 has no rgb24."""
@@ -77,8 +81,11 @@ class MapFileWriter:
         self._spec = spec
         self._streams: list[VideoStream] = []
         self._text: Stream | None = None
+        self._colours: VideoStream | None = None
         self._last: int | None = None
-        self._held: list[tuple[Packet[VideoStream], str]] = []  # the newest map: known as the last one only at the end
+        self._held: list[
+            tuple[Packet[VideoStream], str | None]
+        ] = []  # the newest map: known as the last one only at the end
         self._held_text: Packet[Stream] | None = None
         self._container: OutputContainer = av.open(str(path), "w", format="matroska", options={"fflags": "+bitexact"})
         self._container.metadata.update({SPEC_TAG: spec.to_json(), SOURCE_TAG: source, VERSION_TAG: __version__})
@@ -103,6 +110,8 @@ class MapFileWriter:
             if frame.keypoints is not None and not position:
                 note += f" keypoints={_checksum(frame.keypoints.astype('<f8'))}"
             self._encode(stream, picture, note)
+        if self._colours is not None and self._spec.schema is not None:
+            self._encode(self._colours, self._spec.schema.palette[_small(frame.array)], None)
         if frame.keypoints is not None and self._text is not None:
             packet: Packet[Stream] = Packet(keypoints_to_json(self._spec.kind, frame.keypoints).encode())
             packet.stream, packet.time_base, packet.pts, packet.dts = self._text, _MILLISECOND, self._last, self._last
@@ -114,20 +123,27 @@ class MapFileWriter:
         self._container.close()
 
     def _add_streams(self, pictures: list[NDArray[np.generic]]) -> None:
-        for picture in pictures:
-            stream = self._container.add_stream("ffv1")
-            stream.height, stream.width = picture.shape[:2]
-            stream.pix_fmt = _FORMATS[picture.ndim, picture.dtype.name]
-            stream.codec_context.time_base = _MILLISECOND
-            stream.codec_context.flags |= 1 << 23  # AV_CODEC_FLAG_BITEXACT
-            # version 3 divides a picture into slices, for threads; it cannot divide some of the very small ones
-            stream.options = {"level": "3" if min(picture.shape[:2]) >= 16 else "1", "g": "1"}
-            self._streams.append(stream)
+        self._streams = [self._add_stream(picture) for picture in pictures]
+        if self._spec.kind == "labels":
+            self._colours = self._add_stream(self._spec.label_schema.palette[_small(pictures[0])])
+            self._colours.metadata["title"] = _COLOURS
+        (self._colours or self._streams[0]).disposition = Disposition.default
         if self._spec.kind in DRAWN_KINDS:
             self._text = self._container.add_mux_stream("subrip", time_base=_MILLISECOND)
             self._text.metadata["title"] = "keypoints"
 
-    def _encode(self, stream: VideoStream, array: NDArray[np.generic], note: str) -> None:
+    def _add_stream(self, picture: NDArray[np.generic]) -> VideoStream:
+        stream = self._container.add_stream("ffv1")
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = _FORMATS[picture.ndim, picture.dtype.name]
+        stream.codec_context.time_base = _MILLISECOND
+        stream.codec_context.flags |= 1 << 23  # AV_CODEC_FLAG_BITEXACT
+        # version 3 divides a picture into slices, for threads; it cannot divide some of the very small ones
+        stream.options = {"level": "3" if min(picture.shape[:2]) >= 16 else "1", "g": "1"}
+        stream.disposition = Disposition(0)
+        return stream
+
+    def _encode(self, stream: VideoStream, array: NDArray[np.generic], note: str | None) -> None:
         colours = array.ndim == 3 and array.dtype == np.uint8
         pix_fmt = "rgb24" if colours else _FORMATS[array.ndim, array.dtype.name]
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), pix_fmt)
@@ -138,11 +154,12 @@ class MapFileWriter:
 
     def _mux_held(self, mark: str) -> None:
         for packet, note in self._held:
-            content = _BLOCK_ADDITION_ID + (note + mark).encode()
-            kind = packet_sidedata_type_from_literal("matroska_block_additional")
-            addition = PacketSideData(kind, len(content))  # type: ignore[call-arg]  # PyAV's stub lacks the constructor
-            addition.update(content)
-            packet.set_sidedata(addition)
+            if note is not None:
+                content = _BLOCK_ADDITION_ID + (note + mark).encode()
+                kind = packet_sidedata_type_from_literal("matroska_block_additional")
+                addition = PacketSideData(kind, len(content))  # type: ignore[call-arg]  # PyAV's stub lacks it
+                addition.update(content)
+                packet.set_sidedata(addition)
             self._container.mux(packet)
         if self._held_text is not None:
             shown_from = self._held_text.pts or 0  # until the next map; nobody knows how long the last one is shown
@@ -222,7 +239,8 @@ class _Reader:
         self._start: Fraction | None = None
         self._index = 0
         self._pictures = 1 + further_pictures(spec)
-        self._streams = list(container.streams.video[: self._pictures + 1])
+        video = [stream for stream in container.streams.video if stream.metadata.get("title") != _COLOURS]
+        self._streams = video[: self._pictures + 1]
         if len(self._streams) < self._pictures:
             raise InputError(f"{path} lacks planes of its '{spec.kind}' maps; make the maps anew")
         self._text = (
@@ -316,6 +334,12 @@ class _Reader:
 
     def _damaged(self, how: str) -> DamagedInput:
         return DamagedInput(f"{self._path} is damaged at frame {self._index}: {how}; make the maps anew")
+
+
+def _small(ids: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) ids at most 320 wide and high, by leaving rows and columns out."""
+    step = -(-max(ids.shape) // _COLOURS_SIDE)
+    return ids[::step, ::step]
 
 
 def _pixels(frame: av.VideoFrame) -> NDArray[np.generic]:
