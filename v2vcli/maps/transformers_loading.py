@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from v2vcli.errors import ModelError
 from v2vcli.maps.weights import HUB, hub_folder
 
-REQUIREMENT: Final = "transformers>=5"
-"""What pip installs for the extra ``hf``; pyproject.toml says the same."""
+REQUIREMENT: Final = "transformers>=5.23"
+"""What pip installs for the extra ``hf``; pyproject.toml says the same. In 5.0 processors are others still."""
 
 _ONEFORMER: Final = "oneformer"
 
