@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from importlib.metadata import version
 
 import av
 import numpy as np
 import pytest
 
 from tests.maps.clips import random_map
-from v2vcli import __version__
 from v2vcli.errors import DamagedInput, InputError
 from v2vcli.maps.keypoints import FaceSettings, PoseSettings
 from v2vcli.maps.map_file import SOURCE_TAG, SPEC_TAG, VERSION_TAG, stored_as, stored_maps
@@ -191,7 +191,7 @@ def test_who_made_them_and_which_v2v(tmp_path):
         path = store(tmp_path / name, [frame], [Fraction(0)], source="hf:somebody/depth-é 1a2b")
         assert stored_source(path) == "hf:somebody/depth-é 1a2b"
         about = stored_as(path) if path.is_file() else folder_stored_as(path)
-        assert about is not None and (about.spec, about.version) == (spec, __version__)
+        assert about is not None and (about.spec, about.version) == (spec, version("v2vcli"))
     with av.open(str(tmp_path / "m.mkv")) as container:
         assert {SPEC_TAG, SOURCE_TAG, VERSION_TAG} <= set(container.metadata)
     assert stored_source(store(tmp_path / "unsaid.mkv", [frame], [Fraction(0)])) == ""

@@ -27,6 +27,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +39,6 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from v2vcli import __version__
 from v2vcli.errors import DamagedInput, InputError
 from v2vcli.maps.control_video import open_video
 from v2vcli.maps.keypoint_json import keypoints_from_json, keypoints_to_json
@@ -88,7 +88,7 @@ class MapFileWriter:
         ] = []  # the newest map: known as the last one only at the end
         self._held_text: Packet[Stream] | None = None
         self._container: OutputContainer = av.open(str(path), "w", format="matroska", options={"fflags": "+bitexact"})
-        self._container.metadata.update({SPEC_TAG: spec.to_json(), SOURCE_TAG: source, VERSION_TAG: __version__})
+        self._container.metadata.update({SPEC_TAG: spec.to_json(), SOURCE_TAG: source, VERSION_TAG: version("v2vcli")})
 
     def write(self, frame: MapFrame, pts: Fraction) -> None:
         """Append one map at `pts` seconds.

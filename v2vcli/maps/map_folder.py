@@ -15,10 +15,10 @@ import json
 import re
 from collections.abc import Iterable
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from v2vcli import __version__
 from v2vcli.errors import InputError, OutputError
 from v2vcli.maps.keypoint_json import keypoints_to_json
 from v2vcli.maps.png_files import text_of, write_png
@@ -53,7 +53,7 @@ class MapFolderWriter:
         self._path = path
         self._spec = spec
         self._index = 0
-        about = {"spec": spec.as_dict(), "source": source, "version": __version__}
+        about = {"spec": spec.as_dict(), "source": source, "version": version("v2vcli")}
         (path / MAPS_FILE).write_text(json.dumps(about), encoding="utf-8")
         if spec.schema is not None:
             (path / SCHEMA_FILE).write_text(spec.schema.to_json(), encoding="utf-8")
