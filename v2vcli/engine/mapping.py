@@ -50,7 +50,7 @@ def extracted(extractor: MapExtractor, size: tuple[int, int]) -> Stage:
 
 
 def refined(refine: Refine[Memory]) -> Stage:
-    """A stage that takes the maps of a shot in order, and remembers: `LabelSmoother.smooth`, `InstanceTracker.track`.
+    """A stage that takes the maps of a shot in order, and remembers, as `InstanceTracker.track` does.
 
     Args:
         refine: (images, maps, what it returned last; None where a shot begins) to (maps, what it is to be given next).
@@ -63,6 +63,29 @@ def refined(refine: Refine[Memory]) -> Stage:
             yield replace(window, maps=tuple(made))
 
     return maps
+
+
+def _smoothing(strength: float) -> Iterator[Stage]:
+    """The stages that take the flicker out of labels: flow between frames, most of the work, and voting along it."""
+    from v2vcli.maps.smoothing import FlowGuides, LabelSmoother
+
+    flow, smoother = FlowGuides(), LabelSmoother(strength)
+
+    def guided(windows: Iterable[Window]) -> Iterator[Window]:
+        before = None
+        for window in windows:
+            guides, before = flow.between(_images(window), None if window.begins_shot else before)
+            yield replace(window, guides=tuple(guides))
+
+    def smoothed(windows: Iterable[Window]) -> Iterator[Window]:
+        before = None
+        for window in windows:
+            given = None if window.begins_shot else before
+            made, before = smoother.smooth(_images(window), window.maps, given, window.guides)
+            yield replace(window, maps=tuple(made), guides=())
+
+    yield guided
+    yield smoothed
 
 
 def edited(edits: Edits, warn: Callable[[str], None]) -> Stage:
@@ -104,9 +127,7 @@ def refinements(
                 raise UsageError(f"{option} is for label maps, and these are '{spec.kind}' maps; leave it out")
         return
     if made and request.smooth_maps > 0:
-        from v2vcli.maps.smoothing import LabelSmoother
-
-        yield refined(LabelSmoother(request.smooth_maps).smooth)
+        yield from _smoothing(request.smooth_maps)
     if request.track:
         from v2vcli.maps.tracking import InstanceTracker
 

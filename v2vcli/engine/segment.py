@@ -2,7 +2,7 @@
 
     decode -> (resample) -> shots -> windows   one thread
     maps, made in batches or read              one thread
-    smoothing, tracking, edits                 one thread each
+    flow, smoothing, tracking, edits           one thread each
     preview: drawn and encoded                 one thread
     stored, counted                            the caller's thread
 
@@ -97,6 +97,7 @@ def segment(request: SegmentRequest, *, progress: OnProgress | None = None, make
         clip = stack.enter_context(Clip(request))
         require_outputs_free(request)
         require_known_names(request)
+        from v2vcli.engine.core_shares import core_shares  # and with it torch
         from v2vcli.engine.device import choose_device, window_length
         from v2vcli.maps.store import MapWriter
 
@@ -117,6 +118,9 @@ def segment(request: SegmentRequest, *, progress: OnProgress | None = None, make
         preview = _open_preview(request, clip, spec, (width, height))
         if preview is not None:
             stages.append(_previewed(stack.enter_context(preview)))
+        if request.maps is None:
+            flows = spec.kind == "labels" and (request.smooth_maps > 0 or request.track)
+            stack.enter_context(core_shares(device, flows=flows))
         meter = Meter(clip.expected_frames(), progress)
 
         def decoded() -> Iterator[Window]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from v2vcli.maps.flow import GuideFlow
 from v2vcli.maps.spec import MapFrame
 from v2vcli.video.frame import Frame
 from v2vcli.video.shots import ShotDetector
@@ -22,11 +23,13 @@ class Window:
         frames: at least one.
         begins_shot: nothing painted before has anything to do with them.
         maps: one for each frame, once they are made.
+        guides: the flow from each frame to the one before, where labels are smoothed along it.
     """
 
     frames: tuple[Frame, ...]
     begins_shot: bool
     maps: tuple[MapFrame, ...] = ()
+    guides: tuple[GuideFlow | None, ...] = ()
 
 
 def windows(frames: Iterable[Frame], length: int, detector: ShotDetector | None) -> Iterator[Window]:

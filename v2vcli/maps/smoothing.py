@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import UsageError
-from v2vcli.maps.flow import DIS_MIN_SIDE, DisFlow, Flow
+from v2vcli.maps.flow import DIS_MIN_SIDE, DisFlow, Flow, GuideFlow
 from v2vcli.maps.spec import MapFrame, resize_image
 
 COMPANY = 4
@@ -46,6 +46,38 @@ class SmoothedLabels:
     standing: NDArray[np.float32]
 
 
+class FlowGuides:
+    """Where to read in the frame before, frame by frame: what most of the smoothing's time goes to.
+
+    It needs the frames alone, so that it can be had beside the making of the maps; `LabelSmoother` makes its own where
+    it is given none.
+    """
+
+    def __init__(self) -> None:
+        self._dis = DisFlow()
+
+    def between(
+        self, images: Sequence[NDArray[np.uint8]], before: NDArray[np.uint8] | None
+    ) -> tuple[list[GuideFlow | None], NDArray[np.uint8] | None]:
+        """Flow from each of the next frames of one shot to the one before it.
+
+        Args:
+            images: (H, W, 3) uint8.
+            before: what the last call returned; None where a shot begins.
+
+        Returns:
+            One for each frame, at `at_flow_size`; None where there is no frame before, or frames are too small. And
+            what the next call is to be given.
+        """
+        guides: list[GuideFlow | None] = []
+        for image in images:
+            small = at_flow_size(image)
+            fits = before is not None and before.shape == small.shape and min(small.shape[:2]) >= DIS_MIN_SIDE
+            guides.append(self._dis.between(small, before, photometric=True) if fits and before is not None else None)
+            before = small
+        return guides, before
+
+
 class LabelSmoother:
     """Carries labels along the flow of the video that they were made from."""
 
@@ -62,10 +94,14 @@ class LabelSmoother:
         if not 0 <= strength < 1:
             raise UsageError(f"a smoothing of {strength:g} is impossible; give a number from 0 (none) to below 1")
         self._strength = np.float32(strength)
-        self._dis = DisFlow()
+        self._flow = FlowGuides()
 
     def smooth(
-        self, images: Sequence[NDArray[np.uint8]], maps: Sequence[MapFrame], before: SmoothedLabels | None
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        maps: Sequence[MapFrame],
+        before: SmoothedLabels | None,
+        guides: Sequence[GuideFlow | None] | None = None,
     ) -> tuple[list[MapFrame], SmoothedLabels | None]:
         """Smooth the next label maps of one shot.
 
@@ -73,28 +109,34 @@ class LabelSmoother:
             images: (H, W, 3) uint8, the frames that the maps were made from.
             maps: label maps, one per image, all of one size.
             before: what the last call returned; None where a shot begins.
+            guides: what `FlowGuides` gives for the images; None makes them here.
 
         Returns:
             The maps, and what the next call is to be given.
         """
+        if guides is None:
+            guides, _ = self._flow.between(images, None if before is None else before.image)
         smoothed: list[MapFrame] = []
-        for image, made in zip(images, maps, strict=True):
-            labels, before = self._next(image, made.array, before)
+        for image, made, guide in zip(images, maps, guides, strict=True):
+            labels, before = self._next(image, made.array, guide, before)
             smoothed.append(replace(made, array=labels))
         return smoothed, before
 
     def _next(
-        self, image: NDArray[np.uint8], labels: NDArray[np.uint8], before: SmoothedLabels | None
+        self,
+        image: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        guide: GuideFlow | None,
+        before: SmoothedLabels | None,
     ) -> tuple[NDArray[np.uint8], SmoothedLabels]:
-        small = _at_flow_size(image)
-        if before is None or before.labels.shape != labels.shape or min(small.shape[:2]) < DIS_MIN_SIDE:
+        small = at_flow_size(image)
+        if before is None or guide is None or before.labels.shape != labels.shape:
             return labels, SmoothedLabels(small, labels, np.ones(labels.shape, np.float32))
         import cv2
 
-        guide = self._dis.between(small, before.image, photometric=True)
         height, width = labels.shape
         trusted = cv2.resize(guide.trusted.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-        x, y = _reading_places(guide.flow, width, height)
+        x, y = reading_places(guide.flow, width, height)
         incumbent = np.asarray(cv2.remap(before.labels, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE))
         standing = cv2.remap(before.standing, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         weight = self._strength * np.asarray(trusted, np.float32)
@@ -119,13 +161,14 @@ def _company(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return count
 
 
-def _at_flow_size(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def at_flow_size(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A frame at the size that flow is estimated at."""
     height, width = image.shape[:2]
     scale = min(1.0, FLOW_SIDE / max(width, height))
     return resize_image(image, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
-def _reading_places(flow: Flow, width: int, height: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def reading_places(flow: Flow, width: int, height: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where each pixel of a map of another size reads in the map before: x and y, each (height, width)."""
     import cv2
 
