@@ -256,11 +256,7 @@ class LabelSchema:
             return table
         table = np.full(256, target.void_id, np.uint8)
         homeless = []
-        for c in self.classes:
-            home = target._find(c.name)
-            if home is None and not c.void:
-                candidates = (target._find(name) for name in coarser_names(c.name))
-                home = next((t for t in candidates if t is not None and not t.void), None)
+        for c, home in self.homes(target).items():
             if home is not None:
                 table[c.id] = home.id
             elif not c.void:
@@ -271,6 +267,17 @@ class LabelSchema:
                 f"use a model trained on '{self.name}' or maps in '{target.name}'"
             )
         return table
+
+    def homes(self, target: LabelSchema) -> dict[LabelClass, LabelClass | None]:
+        """Where `remap_table` sends each class; None: to `void_id` if it is void, else nowhere, and that is refused."""
+        homes = {}
+        for c in self.classes:
+            home = target._find(c.name)
+            if home is None and not c.void:
+                candidates = (target._find(name) for name in coarser_names(c.name))
+                home = next((t for t in candidates if t is not None and not t.void), None)
+            homes[c] = home
+        return homes
 
     # ---- JSON
 
