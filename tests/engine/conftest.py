@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.engine.material import picture, save_painter, write_clip
+from tests.engine.material import picture, save_painter, save_segmenter, write_clip
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,3 +30,9 @@ def edge_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """25 frames at 25 fps, one shot, lossless."""
     return write_clip(tmp_path_factory.mktemp("clip") / "in.mp4", [picture(t) for t in range(25)])
+
+
+@pytest.fixture(scope="session")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny segmenter of Cityscapes' 19 classes with random weights."""
+    return save_segmenter(tmp_path_factory.mktemp("segmenter") / "tiny.safetensors")

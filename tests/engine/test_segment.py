@@ -4,15 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from tests.engine.material import LABELS, read, save_painter, save_segmenter
+from tests.engine.material import LABELS, picture, read, save_painter, save_segmenter, write_clip
 from v2vcli.engine.convert import convert
 from v2vcli.engine.request import ConvertRequest, SegmentRequest
-from v2vcli.engine.segment import segment
-from v2vcli.errors import OutputError
+from v2vcli.engine.segment import open_map_maker, segment
+from v2vcli.errors import InputError, OutputError, UsageError
 from v2vcli.maps.edges import canny
+from v2vcli.maps.map_file import stored_spec
+from v2vcli.maps.schema import CITYSCAPES35
+from v2vcli.maps.smoothing import LabelSmoother
 from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import MapSpec
+from v2vcli.maps.store import stored_source
 
 
 def test_edges_of_every_frame(edge_model: Path, clip: Path, tmp_path: Path) -> None:
@@ -85,3 +91,90 @@ def test_label_maps_are_smoothed_and_those_of_convert_are_the_same(clip: Path, t
     convert(request)
     saved = [each.array for each in open_maps(tmp_path / "m.mkv", LABELS)]
     np.testing.assert_array_equal(saved, found[0.9])
+
+
+def test_preview_histogram_and_edits_in_one_pass(clip: Path, tmp_path: Path, segmenter: Path) -> None:
+    request = SegmentRequest(
+        input=clip,
+        output=tmp_path / "m.mkv",
+        preview=tmp_path / "p.mp4",
+        stats=True,
+        segmenter=str(segmenter),
+        relabel=("*@0,0,50%x100%=building", "*@0.4-=sky", "train@100-=bus"),
+        smooth_maps=0,
+    )
+    result = segment(request)
+    stored = [each.array for each in open_maps(tmp_path / "m.mkv", LABELS)]
+    assert all((array[:, :32] == 2).all() for array in stored[:10])
+    assert all((array == 10).all() for array in stored[10:])  # 0.4 s is frame 10
+    assert result.histogram is not None and result.histogram.maps == 25
+    assert sum(count.pixels for count in result.histogram.counts()) == 25 * 64 * 32
+    assert [frame.pts for frame in read(tmp_path / "p.mp4")] == [frame.pts for frame in read(clip)]
+    assert any("'train@100-=bus' changed nothing" in warning for warning in result.warnings)
+    assert stored_source(tmp_path / "m.mkv").startswith(f"v2v:{segmenter} ")  # type: ignore[union-attr]
+
+
+def test_given_maps_in_another_form_with_edits(clip: Path, tmp_path: Path, segmenter: Path) -> None:
+    segment(SegmentRequest(input=clip, output=tmp_path / "m.mkv", segmenter=str(segmenter)))
+    given = SegmentRequest(input=clip, output=tmp_path / "png", maps=tmp_path / "m.mkv", relabel=("*@0-0.2=road",))
+    segment(given)
+    before, after = ([m.array for m in open_maps(tmp_path / name, LABELS)] for name in ("m.mkv", "png"))
+    assert all((array == 0).all() for array in after[:5])
+    np.testing.assert_array_equal(after[5:], before[5:])
+    segment(
+        SegmentRequest(input=clip, output=tmp_path / "half.mkv", segmenter=f"file:{tmp_path / 'png'}", size="32x16")
+    )
+    halves = list(open_maps(tmp_path / "half.mkv", LABELS))
+    whole = list(open_maps(tmp_path / "png", LABELS))
+    np.testing.assert_array_equal([m.array for m in halves], [m.resized(32, 16).array for m in whole])
+    with pytest.raises(InputError, match="ends before the video"):
+        longer = write_clip(tmp_path / "longer.mp4", [picture(t) for t in range(30)])
+        segment(SegmentRequest(input=longer, output=tmp_path / "x.mkv", maps=tmp_path / "m.mkv"))
+    assert not (tmp_path / "x.mkv").exists()
+
+
+def test_what_given_maps_mean(clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "ids"
+    folder.mkdir()
+    for number in range(25):
+        Image.fromarray(np.full((32, 64), 26, np.uint8)).save(folder / f"{number:03d}.png")
+    with pytest.raises(InputError, match=r"says what its labels mean; give --maps-schema"):
+        segment(SegmentRequest(input=clip, output=tmp_path / "m.mkv", maps=folder))
+    segment(SegmentRequest(input=clip, output=tmp_path / "m.mkv", maps=folder, maps_schema="cityscapes35", stats=True))
+    assert stored_spec(tmp_path / "m.mkv") == MapSpec("labels", schema=CITYSCAPES35)  # kept as what they are
+    assert stored_source(tmp_path / "m.mkv") == "file:ids"
+
+
+def test_what_does_not_go_with_the_maps_is_refused(edge_model: Path, clip: Path, tmp_path: Path) -> None:
+    common = {"input": clip, "output": tmp_path / "m.mkv", "model": str(edge_model)}
+    with pytest.raises(UsageError, match=r"--stats counts the classes of label maps, and these are 'edges' maps"):
+        segment(SegmentRequest(**common, stats=True))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"'tree=road' changes labels, but these maps are none"):
+        segment(SegmentRequest(**common, relabel=("tree=road",)))  # type: ignore[arg-type]
+    with pytest.raises(OutputError, match=r"look\.xyz: no known video container"):
+        segment(SegmentRequest(**common, preview=tmp_path / "look.xyz"))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--preview and -o are both"):
+        SegmentRequest(**common, preview=tmp_path / "m.mkv")  # type: ignore[arg-type]
+    (tmp_path / "look.mp4").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"look\.mp4 exists; -y"):
+        segment(SegmentRequest(**common, preview=tmp_path / "look.mp4"))  # type: ignore[arg-type]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["look.mp4"]
+
+
+def test_the_pipeline_gives_what_a_loop_over_the_frames_gives(clip: Path, tmp_path: Path, segmenter: Path) -> None:
+    request = SegmentRequest(input=clip, output=tmp_path / "a.mkv", segmenter=str(segmenter), smooth_maps=0.8, window=7)
+    segment(request)
+    maker = open_map_maker(request)
+    smoother, past, expected = LabelSmoother(0.8), None, []
+    for frame in read(clip):
+        made, past = smoother.smooth([frame.image], maker.extractor.extract([frame.image], (64, 32)), past)
+        expected.append(made[0].array)
+    np.testing.assert_array_equal([each.array for each in open_maps(tmp_path / "a.mkv", LABELS)], expected)
+
+
+def test_threads_of_libraries_are_as_before(clip: Path, tmp_path: Path, segmenter: Path) -> None:
+    import cv2
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    segment(SegmentRequest(input=clip, output=tmp_path / "a.mkv", segmenter=str(segmenter)))
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == before

@@ -149,12 +149,13 @@ def _plan(request: SegmentRequest, skip_existing: bool, make_folders: bool) -> _
                 request = replace(request, overwrite=True)
             removed = remove_leftovers(request.output, request.preview)
             remarks += [f"{path} was left by an interrupted run: removed, and made anew" for path in removed]
+        with Clip(request) as clip:
+            frames = clip.expected_frames()
         for path in (request.output, request.preview):
             if path is not None and make_folders:
                 _make_folder(path.parent)
         require_outputs_free(request)
-        with Clip(request) as clip:
-            return _Plan(request, frames=clip.expected_frames(), remarks=tuple(remarks))
+        return _Plan(request, frames=frames, remarks=tuple(remarks))
     except V2VError as error:
         return _Plan(request, Outcome(request, "failed", error=error, remarks=tuple(remarks)))
 
