@@ -2,7 +2,7 @@
 
     decode -> (resample) -> shots -> windows   one thread
     maps, made or read                         one thread
-    smoothing, following, edits of labels      one thread each, where wanted
+    flow, smoothing, following, edits          one thread each, of label maps, where wanted
     paint                                      one thread
     resize -> encode, save maps                the caller's thread
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from v2vcli.engine.request import ClipRequest
 from v2vcli.engine.windows import Window
 from v2vcli.errors import InputError, UsageError
+from v2vcli.maps.flow import GuideFlow
 from v2vcli.maps.spec import MapFrame, MapSpec
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
 Memory = TypeVar("Memory")
 Stage: TypeAlias = Callable[[Iterable[Window]], Iterator[Window]]
+Picture: TypeAlias = NDArray[np.uint8]
+Guides: TypeAlias = Sequence[GuideFlow | None]
 Refine: TypeAlias = Callable[
-    [Sequence[NDArray[np.uint8]], Sequence[MapFrame], Memory | None], tuple[Sequence[MapFrame], Memory | None]
+    [Sequence[Picture], Sequence[MapFrame], Memory | None, Guides], tuple[Sequence[MapFrame], Memory | None]
 ]
 
 _SAME_TIME = Fraction(1, 1000)  # containers that count milliseconds cannot say it better
@@ -49,43 +52,38 @@ def extracted(extractor: MapExtractor, size: tuple[int, int]) -> Stage:
     return maps
 
 
-def refined(refine: Refine[Memory]) -> Stage:
-    """A stage that takes the maps of a shot in order, and remembers, as `InstanceTracker.track` does.
+def guided() -> Stage:
+    """A stage that finds the flow between frames, most of the work of smoothing and following, once for both."""
+    from v2vcli.maps.smoothing import FlowGuides
+
+    flow = FlowGuides()
+
+    def guides(windows: Iterable[Window]) -> Iterator[Window]:
+        before = None
+        for window in windows:
+            found, before = flow.between(_images(window), None if window.begins_shot else before)
+            yield replace(window, guides=tuple(found))
+
+    return guides
+
+
+def refined(refine: Refine[Memory], *, last: bool) -> Stage:
+    """A stage that takes the maps of a shot in order, and remembers: `LabelSmoother.smooth`, `InstanceTracker.track`.
 
     Args:
-        refine: (images, maps, what it returned last; None where a shot begins) to (maps, what it is to be given next).
+        refine: (images, maps, what it returned last; None where a shot begins, flow as `guided` finds it) to (maps,
+            what it is to be given next).
+        last: nobody needs the flow after this.
     """
 
     def maps(windows: Iterable[Window]) -> Iterator[Window]:
         memory: Memory | None = None
         for window in windows:
-            made, memory = refine(_images(window), window.maps, None if window.begins_shot else memory)
-            yield replace(window, maps=tuple(made))
+            before = None if window.begins_shot else memory
+            made, memory = refine(_images(window), window.maps, before, window.guides)
+            yield replace(window, maps=tuple(made), guides=() if last else window.guides)
 
     return maps
-
-
-def _smoothing(strength: float) -> Iterator[Stage]:
-    """The stages that take the flicker out of labels: flow between frames, most of the work, and voting along it."""
-    from v2vcli.maps.smoothing import FlowGuides, LabelSmoother
-
-    flow, smoother = FlowGuides(), LabelSmoother(strength)
-
-    def guided(windows: Iterable[Window]) -> Iterator[Window]:
-        before = None
-        for window in windows:
-            guides, before = flow.between(_images(window), None if window.begins_shot else before)
-            yield replace(window, guides=tuple(guides))
-
-    def smoothed(windows: Iterable[Window]) -> Iterator[Window]:
-        before = None
-        for window in windows:
-            given = None if window.begins_shot else before
-            made, before = smoother.smooth(_images(window), window.maps, given, window.guides)
-            yield replace(window, maps=tuple(made), guides=())
-
-    yield guided
-    yield smoothed
 
 
 def edited(edits: Edits, warn: Callable[[str], None]) -> Stage:
@@ -126,12 +124,18 @@ def refinements(
             if given:
                 raise UsageError(f"{option} is for label maps, and these are '{spec.kind}' maps; leave it out")
         return
+    refiners: list[Refine[Any]] = []
     if made and request.smooth_maps > 0:
-        yield from _smoothing(request.smooth_maps)
+        from v2vcli.maps.smoothing import LabelSmoother
+
+        refiners.append(LabelSmoother(request.smooth_maps).smooth)
     if request.track:
         from v2vcli.maps.tracking import InstanceTracker
 
-        yield refined(_with_instances(InstanceTracker().track))
+        refiners.append(_with_instances(InstanceTracker().track))
+    if refiners:
+        yield guided()
+        yield from (refined(refine, last=refine is refiners[-1]) for refine in refiners)
     if request.relabel:
         from v2vcli.engine.clip import origin
         from v2vcli.maps.edits import Edits
@@ -144,19 +148,19 @@ def _with_instances(track: Refine[Memory]) -> Refine[Memory]:
     """The same, once the maps have been seen to tell instances."""
 
     def tracked(
-        images: Sequence[NDArray[np.uint8]], maps: Sequence[MapFrame], before: Memory | None
+        images: Sequence[Picture], maps: Sequence[MapFrame], before: Memory | None, guides: Guides
     ) -> tuple[Sequence[MapFrame], Memory | None]:
         if any(each.instances is None for each in maps):
             raise UsageError(
                 "--track follows instances, and these maps tell none; take a --segmenter that does "
                 "(torchvision:maskrcnn_resnet50_fpn_v2, or hf: with a panoptic model), or maps that have them"
             )
-        return track(images, maps, before)
+        return track(images, maps, before, guides)
 
     return tracked
 
 
-def _images(window: Window) -> list[NDArray[np.uint8]]:
+def _images(window: Window) -> list[Picture]:
     return [frame.image for frame in window.frames]
 
 
