@@ -38,7 +38,7 @@ v2v segment me.mp4 -o edges.mkv --mode edge2face
 
 
 def segment(
-    inputs: Annotated[list[Path], typer.Argument(help="The videos to read.", metavar="INPUT...", show_default=False)],
+    inputs: Annotated[list[Path], typer.Argument(help="The videos to read.", metavar="INPUT", show_default=False)],
     output: Annotated[
         str,
         typer.Option(
