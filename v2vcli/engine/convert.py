@@ -23,10 +23,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-import v2vcli
 from v2vcli.engine.checks import require_known_names
 from v2vcli.engine.clip import Clip
-from v2vcli.engine.modes import choose_model, fingerprint, require_agreement
+from v2vcli.engine.loading import load_generator, load_maker, provenance
 from v2vcli.engine.pipeline import Pipeline
 from v2vcli.engine.progress import Meter, OnProgress, Result
 from v2vcli.engine.request import ConvertRequest
@@ -39,6 +38,7 @@ from v2vcli.video.writer import VideoWriter
 if TYPE_CHECKING:
     from v2vcli.engine.generator import Generator
     from v2vcli.engine.mapping import Stage
+    from v2vcli.maps.extractors import MapExtractor
     from v2vcli.maps.spec import MapFrame
     from v2vcli.maps.store import MapWriter
 
@@ -52,11 +52,20 @@ class _Painted:
     inputs: tuple[NDArray[np.uint8], ...]
 
 
-def convert(request: ConvertRequest, *, progress: OnProgress | None = None) -> Result:
+def convert(
+    request: ConvertRequest,
+    *,
+    generator: Generator | None = None,
+    maker: MapExtractor | None = None,
+    progress: OnProgress | None = None,
+) -> Result:
     """Convert a video.
 
     Args:
         request: what is asked for.
+        generator: opened before by `loading.load_generator`, for this request or one that differs only in its files
+            and stretch; None opens it here.
+        maker: likewise what makes the maps, by `loading.load_maker`.
         progress: told about progress after every window, in the calling thread.
 
     Returns:
@@ -75,12 +84,15 @@ def convert(request: ConvertRequest, *, progress: OnProgress | None = None) -> R
         require_known_names(request)
         stack.enter_context(_one_opencv_thread())
         notes: list[str] = []
-        generator, provenance = _load(request)
+        if generator is None:
+            generator, made_by = load_generator(request)
+        else:
+            made_by = provenance(request, generator)
         info = clip.info
         width, height = request.size or (info.width, info.height)
         paint_size = generator.paint_size(info.width, info.height, request.paint_size)
-        make_maps, maker = _maps_stages(request, generator, clip, paint_size, notes.append)
-        saved = _open_saved(request, generator, maker, stack)
+        make_maps, source = _maps_stages(request, generator, maker, clip, paint_size, notes.append)
+        saved = _open_saved(request, generator, source, stack)
         writer = stack.enter_context(
             VideoWriter(
                 request.output,
@@ -94,15 +106,15 @@ def convert(request: ConvertRequest, *, progress: OnProgress | None = None) -> R
                 overwrite=request.overwrite,
                 copy_from=request.input,
                 audio=request.audio,
-                metadata={"comment": _comment(provenance, info.metadata.items())},
+                metadata={"comment": _comment(made_by, info.metadata.items())},
                 start=clip.start,
                 end=clip.end,
             )
         )
         meter = Meter(clip.expected_frames(), progress)
-        source = partial(_source, request, clip, generator)
+        decoded = partial(_source, request, clip, generator)
         paint = partial(_paint, generator, request.side_by_side)
-        with Pipeline[_Painted](source, [*make_maps, paint], room=1) as painted:
+        with Pipeline[_Painted](decoded, [*make_maps, paint], room=1) as painted:
             for window in painted:
                 _write(window, (width, height), writer, saved)
                 meter.wrote([frame.duration for frame in window.frames])
@@ -119,19 +131,6 @@ def convert(request: ConvertRequest, *, progress: OnProgress | None = None) -> R
     )
 
 
-def _load(request: ConvertRequest) -> tuple[Generator, str]:
-    """The model, and which one it is in words."""
-    from v2vcli.models.catalog import find_model
-
-    name = choose_model(request.mode, request.model)
-    path = find_model(name)
-    from v2vcli.engine.generator import Generator  # and with it torch
-
-    generator = Generator.load(path, device=request.device, precision=request.precision)
-    require_agreement(request.mode, name, generator.spec)
-    return generator, f"v2v {v2vcli.__version__} with the model {generator.info.name} (sha256 {fingerprint(path)})"
-
-
 def _comment(provenance: str, tags: Iterable[tuple[str, str]]) -> str:
     """The output's comment: that it is synthetic, before what the input's comment said."""
     old = [value for key, value in tags if key.lower() == "comment" and value]
@@ -141,17 +140,20 @@ def _comment(provenance: str, tags: Iterable[tuple[str, str]]) -> str:
 def _maps_stages(
     request: ConvertRequest,
     generator: Generator,
+    maker: MapExtractor | None,
     clip: Clip,
     size: tuple[int, int],
     warn: Callable[[str], None],
 ) -> tuple[list[Stage], str]:
     """The stages that give every window its maps, and who makes them, in words for the file they are kept in."""
-    from v2vcli.engine.makers import chosen_maker, given_source, maker_for, maker_source, require_kind
+    from v2vcli.engine.makers import chosen_maker, given_source, maker_source, require_kind
     from v2vcli.engine.mapping import extracted, followed, refinements
 
     spec, video = generator.spec, (clip.info.width, clip.info.height)
     if request.maps is None:
-        made = extracted(maker_for(spec, request.makers, generator.device, video), size)
+        maker = maker or load_maker(request, generator, video)
+        assert maker is not None  # it is for maps that are given
+        made = extracted(maker, size)
         source = maker_source(chosen_maker(spec.kind, request.makers))
         return [made, *refinements(request, spec, video, made=True, warn=warn)], source
     from v2vcli.maps.schema import find_schema
@@ -166,13 +168,13 @@ def _maps_stages(
     return [read, *refinements(request, spec, video, made=False, warn=warn)], given_source(request.maps)
 
 
-def _open_saved(request: ConvertRequest, generator: Generator, maker: str, stack: ExitStack) -> MapWriter | None:
+def _open_saved(request: ConvertRequest, generator: Generator, source: str, stack: ExitStack) -> MapWriter | None:
     if request.save_maps is None:
         return None
     from v2vcli.maps.store import MapWriter
 
     require_maps_free(request.save_maps, request)
-    return stack.enter_context(MapWriter(request.save_maps, generator.spec, overwrite=request.overwrite, source=maker))
+    return stack.enter_context(MapWriter(request.save_maps, generator.spec, overwrite=request.overwrite, source=source))
 
 
 def _source(request: ConvertRequest, clip: Clip, generator: Generator) -> Iterator[Window]:
