@@ -6,6 +6,25 @@ traceback (``-v debug`` shows one) and exits with the class's ``exit_code``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+RESUMABLE = 75
+INTERRUPTED = 255
+EXIT_CODES: Mapping[int, str] = MappingProxyType(
+    {
+        0: "done",
+        1: "failed: the output could not be written, whoever read it has gone, or something unforeseen",
+        2: "the command line or a recipe is wrong",
+        3: "some of several inputs failed; the others are done",
+        4: "a model is not there, or it or its labels do not fit",
+        5: "an input is not there, unreadable, damaged, or not what it should be",
+        RESUMABLE: "interrupted by a scheduler (SIGTERM, SIGUSR1); the same command goes on, or begins again",
+        INTERRUPTED: "interrupted by Ctrl-C, or by a terminal that is gone",
+    }
+)
+"""All that the program exits with, and when: what ``v2v --help`` and docs/json.md say."""
+
 
 class V2VError(Exception):
     """Root of the hierarchy; ``exit_code`` is what the process exits with."""
@@ -47,6 +66,10 @@ class DamagedInput(InputError):
 
 class OutputError(V2VError):
     """An output cannot be written: folder, disk, codec, or it exists and ``-y`` was not given."""
+
+
+class ClosedPipe(OutputError):
+    """Whoever read the output through a pipe has stopped reading: nothing to complain about, and nothing more to do."""
 
 
 class SomeInputsFailed(V2VError):

@@ -8,6 +8,7 @@ What is peculiar:
   exclusively does that; it tells "another v2v is writing this" from "something is in the way".
 - Others write it by name. Only the very file that was made here is renamed or removed, which its inode tells.
 - `require_free` finds every reason not to write without leaving a trace on the disk.
+- What this process has not finished is known (`discard_all`), for when it has to end on the spot.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from v2vcli.errors import OutputError
 
 if sys.platform != "win32":
     import fcntl
+
+
+_unfinished: set[PartFile] = set()
 
 
 class PartFile:
@@ -48,12 +52,15 @@ class PartFile:
         require_free(self.path, overwrite=overwrite, inputs=inputs, folder=folder)
         self._lock: int | None = None
         self._made: os.stat_result | None = None
+        _unfinished.add(self)
         try:
             self._make()
         except FileExistsError as error:
+            self.discard()
             _refuse_taken(self.path)
             raise OutputError(f"{self.path}: {self.part.name} came and went; try again") from error
         except OSError as error:
+            self.discard()
             raise OutputError(f"cannot write in {self.path.parent}: {_plain(error)}; choose another folder") from error
         try:
             _refuse_existing(self.path, overwrite)  # whoever held the part file until now may have finished
@@ -105,11 +112,13 @@ class PartFile:
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {_plain(error)}") from error
         self._made = None
+        _unfinished.discard(self)
 
     def discard(self) -> None:
         """Remove what was made here, if it has not been renamed; never raises."""
         own = self._is_own()
         self._made = None
+        _unfinished.discard(self)
         self._unlock()
         if own:
             with contextlib.suppress(OSError):
@@ -123,6 +132,12 @@ class PartFile:
             lock, self._lock = self._lock, None
             with contextlib.suppress(OSError):
                 os.close(lock)
+
+
+def discard_all() -> None:
+    """Remove whatever this process has made and not finished; never raises, and any thread may call it."""
+    for part in tuple(_unfinished):
+        part.discard()
 
 
 def part_of(path: Path) -> Path:

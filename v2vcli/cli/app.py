@@ -1,15 +1,6 @@
 """The program ``v2v``: its commands, and the one place where errors become a line and an exit code.
 
-| exit code | when |
-|---|---|
-| 0 | done |
-| 1 | the output could not be written, or something unforeseen |
-| 2 | the command line or a recipe is wrong |
-| 3 | some of several inputs failed; the others are done |
-| 4 | a model is not there or does not fit |
-| 5 | an input is not there, damaged, or not what it should be |
-| 75 | training was asked to stop and can go on |
-| 129, 143, 255 | ended by SIGHUP (the terminal is gone), SIGTERM, Ctrl-C; nothing half-written is left |
+Which codes there are, and when, is in `errors.EXIT_CODES`; docs/json.md shows the table. Signals are `cli.signals`.
 """
 
 from __future__ import annotations
@@ -18,16 +9,19 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import Annotated, Any, NoReturn, cast
 
 import typer
 
 import v2vcli
 from v2vcli.cli import convert, evaluate, models, segment, train
+from v2vcli.cli.events import Events
 from v2vcli.cli.messages import messages
+from v2vcli.cli.places import StderrPlace
+from v2vcli.cli.signals import Stopped, signals
 from v2vcli.cli.streams import open_closed_streams, silence
-from v2vcli.errors import V2VError
+from v2vcli.errors import EXIT_CODES, ClosedPipe, V2VError
+from v2vcli.partfile import discard_all
 
 app = typer.Typer(
     name="v2v",
@@ -37,9 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="v2v convert drive.mp4 --mode seg2street -o out.mp4\n\n"
-    "Exit codes: 0 done, 1 output not written, 2 wrong command line or recipe, 3 some inputs failed, 4 model, 5 input,"
-    " 75 training can go on, 129, 143 and 255 stopped.",
+    epilog="v2v convert drive.mp4 --mode seg2street -o out.mp4\n\n[bold]Exit codes[/bold]\n\n"
+    + "\n\n".join(f"{code:>3}  {when}" for code, when in EXIT_CODES.items()),
 )
 app.command("convert", epilog=convert.EXAMPLES)(convert.convert)
 app.command("segment", epilog=segment.EXAMPLES)(segment.segment)
@@ -71,45 +64,71 @@ def _v2v(
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
     open_closed_streams()
-    signal.signal(signal.SIGTERM, _terminated)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants it ignored
-        signal.signal(signal.SIGHUP, _terminated)
+    signals.install()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command line; what goes wrong becomes one line on stderr.
+    """Run a command line; what goes wrong becomes one line on stderr, and with ``--json`` an event.
 
     Returns:
-        The exit code, see the table above.
+        The exit code, an entry of `errors.EXIT_CODES`.
     """
-    messages.set_level("info")
+    messages.begin()
+    if wants_events(arguments):
+        messages.tell(Events(StderrPlace()), silent=True)
+    try:
+        code = _run(arguments)
+    except Stopped as stopped:  # while something else was being told
+        code = stopped.exit_code
+    signals.finish()
+    discard_all()
+    if signals.came is not None and code != 0:
+        code = Stopped(signals.came).exit_code  # whatever its sudden end looked like to a library
+    if messages.events is not None:
+        messages.events.summary(code)
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = app(list(arguments), prog_name="v2v", standalone_mode=False)
         if not _flushed():
             return 1
-        return _stopped() if code == _CTRL_C else code if isinstance(code, int) else 0
+        return _stopped(Stopped(signal.SIGINT)) if code == _CTRL_C else code if isinstance(code, int) else 0
+    except Stopped as stopped:
+        return _stopped(stopped)
+    except (typer.Abort, KeyboardInterrupt):  # where nobody installed our own answer
+        return _stopped(Stopped(signal.SIGINT))
+    except (BrokenPipeError, ClosedPipe):
+        # whoever read our output has gone; the interpreter must not try to flush the rest at exit
+        silence(sys.stdout)
+        return 1
     except V2VError as error:
-        messages.error(str(error))
+        messages.error(str(error), kind=type(error).__name__, exit_code=error.exit_code)
         return error.exit_code
     except _ClickUsageError as error:
         return _misused(error, arguments)
-    except (typer.Abort, KeyboardInterrupt):
-        return _stopped()
-    except BrokenPipeError:
-        # whoever read our output has gone; the interpreter must not try to flush the rest at exit
-        silence(sys.stdout)
-        silence(sys.stderr)
-        return 1
     except Exception as error:
+        if signals.came is not None:  # some libraries turn what a signal raises into errors of their own
+            return _stopped(Stopped(signals.came))
         hint = "" if messages.shows("debug") else "; this is a bug: -v debug shows where"
-        messages.error(f"{type(error).__name__}: {error}{hint}")
+        messages.error(f"{type(error).__name__}: {error}{hint}", kind=type(error).__name__)
         return 1
 
 
-def _stopped() -> int:
-    messages.info("v2v: stopped; no unfinished file is left")
-    return 255
+def wants_events(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for events on stderr: known before it is read, as it may be wrong."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options and next((word for word in arguments if not word.startswith("-")), "") == "convert"
+
+
+def _stopped(stopped: Stopped) -> int:
+    kind = type(stopped).__name__
+    if messages.events is not None:
+        messages.events.error(kind, str(stopped), stopped.exit_code)
+    messages.info(f"v2v: {stopped}; no unfinished file is left")
+    return stopped.exit_code
 
 
 def _flushed() -> bool:
@@ -120,7 +139,8 @@ def _flushed() -> bool:
         raise
     except OSError as error:
         silence(sys.stdout)
-        messages.error(f"cannot write to stdout: {(error.strerror or str(error)).lower()}; send it elsewhere")
+        reason = (error.strerror or str(error)).lower()
+        messages.error(f"cannot write to stdout: {reason}; send it elsewhere", kind="OutputError")
         return False
     return True
 
@@ -135,9 +155,5 @@ def _misused(error: Any, arguments: Sequence[str]) -> int:
     files = [word for word in arguments if re.fullmatch(r"-[^=]*\.[A-Za-z]\w*", word)]
     if files and type(error).__name__ == "NoSuchOption":
         hint = f"if {files[0]} is a file, write ./{files[0]}, or put -- before it"
-    messages.error(f"{error.format_message().rstrip('.')}; {hint}")
+    messages.error(f"{error.format_message().rstrip('.')}; {hint}", kind="UsageError", exit_code=2)
     return 2
-
-
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)

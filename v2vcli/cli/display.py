@@ -6,9 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from v2vcli.cli.messages import Messages
+from v2vcli.cli.streams import Lenient
 from v2vcli.engine.progress import OnProgress, Progress, Result
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _bar() -> Bar:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[file]}fps={task.fields[fps]} speed={task.fields[speed]} eta={task.fields[eta]}"),
-        console=Console(stderr=True),
+        console=Console(file=cast(TextIO, Lenient(sys.stderr))),  # a terminal may vanish while the work goes on
         transient=True,
     )
 

@@ -79,6 +79,7 @@ class Result:
         progress: the last look: frames, seconds, speed.
         model: name of the model, empty if none was needed.
         warnings: what could not be done as asked or was met in the input, one line each.
+        stopped: it ends early, as somebody asked for (`engine.stopping`).
     """
 
     output: str
@@ -87,3 +88,4 @@ class Result:
     progress: Progress
     model: str = ""
     warnings: tuple[str, ...] = ()
+    stopped: bool = False
