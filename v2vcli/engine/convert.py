@@ -29,6 +29,7 @@ from v2vcli.engine.loading import load_generator, load_maker, provenance
 from v2vcli.engine.pipeline import Pipeline
 from v2vcli.engine.progress import Meter, OnProgress, Result
 from v2vcli.engine.request import ConvertRequest
+from v2vcli.engine.stopping import StopRequest
 from v2vcli.engine.targets import encoding_for, require_free, require_maps_free
 from v2vcli.engine.windows import Window, windows
 from v2vcli.video.frame import Frame
@@ -58,6 +59,7 @@ def convert(
     generator: Generator | None = None,
     maker: MapExtractor | None = None,
     progress: OnProgress | None = None,
+    stop: StopRequest | None = None,
 ) -> Result:
     """Convert a video.
 
@@ -67,6 +69,7 @@ def convert(
             and stretch; None opens it here.
         maker: likewise what makes the maps, by `loading.load_maker`.
         progress: told about progress after every window, in the calling thread.
+        stop: may ask to end early: what is on its way is written, and the output ends there (`Result.stopped`).
 
     Returns:
         What was written. On any exception nothing is left under the output's names, and no thread runs on.
@@ -77,6 +80,7 @@ def convert(
         ModelError: the model is not there, or does not fit mode or maps.
         UsageError: the request contradicts itself or the model.
     """
+    stop = stop or StopRequest()
     with ExitStack() as stack:
         clip = stack.enter_context(Clip(request))
         require_free(request)
@@ -112,13 +116,15 @@ def convert(
             )
         )
         meter = Meter(clip.expected_frames(), progress)
-        decoded = partial(_source, request, clip, generator)
+        decoded = partial(_source, request, clip, generator, stop)
         paint = partial(_paint, generator, request.side_by_side)
         with Pipeline[_Painted](decoded, [*make_maps, paint], room=1) as painted:
             for window in painted:
                 _write(window, (width, height), writer, saved)
                 meter.wrote([frame.duration for frame in window.frames])
                 del window
+        if stop.obeyed:
+            writer.end_here()
     # the writers have been closed: only now is everything on disk, and every warning known
     warnings = (*clip.warnings, *writer.warnings, *notes)
     return Result(
@@ -128,6 +134,7 @@ def convert(
         meter.progress(),
         generator.info.name,
         tuple(dict.fromkeys(warnings)),
+        stopped=stop.obeyed,
     )
 
 
@@ -177,11 +184,11 @@ def _open_saved(request: ConvertRequest, generator: Generator, source: str, stac
     return stack.enter_context(MapWriter(request.save_maps, generator.spec, overwrite=request.overwrite, source=source))
 
 
-def _source(request: ConvertRequest, clip: Clip, generator: Generator) -> Iterator[Window]:
+def _source(request: ConvertRequest, clip: Clip, generator: Generator, stop: StopRequest) -> Iterator[Window]:
     from v2vcli.engine.device import window_length
 
     detector = ShotDetector() if request.cuts == "auto" else None
-    return windows(clip.frames(), window_length(request.window, generator.device), detector)
+    return windows(stop.until(clip.frames()), window_length(request.window, generator.device), detector)
 
 
 def _paint(generator: Generator, keep_inputs: bool, mapped: Iterable[Window]) -> Iterator[_Painted]:

@@ -196,6 +196,10 @@ class Passthrough:
         except (av.FFmpegError, OSError) as error:
             self.warnings.append(f"{self._path}: audio and subtitles end early: {plain(error)}")
 
+    def end_at(self, end: Fraction) -> None:
+        """Leave out packets from this second of the input's clock on, as if it had been asked for at the beginning."""
+        self._end = end if self._end is None else min(end, self._end)
+
     def until(self, time: Fraction | None, shift: Fraction) -> None:
         """Mux packets up to ``time`` (seconds, input's clock; None: all that is left), moved by ``shift`` seconds.
 
@@ -207,7 +211,8 @@ class Passthrough:
             stamp = packet.dts if packet.dts is not None else packet.pts
             if time is not None and stamp is not None and stamp * packet.time_base > time:
                 return
-            self._forward(packet, shift)
+            if self._end is None or stamp is None or stamp * packet.time_base < self._end:
+                self._forward(packet, shift)
             self._next = next(self._packets, None)
         if time is None:
             for transcoder in self._transcoders.values():

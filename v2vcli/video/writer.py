@@ -108,6 +108,7 @@ class VideoWriter:
         self._shift = -(start or Fraction(0))
         self._last: tuple[Fraction, int] | None = None  # pts as given, ticks as written
         self._durations: dict[int, int] = {}  # of the frames inside the encoder, by their time; both in ticks
+        self._last_duration = Fraction(0)
         self._rounded = False
         self._frames = 0
         self._passthrough: Passthrough | None = None
@@ -244,6 +245,7 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as error:
             raise self._refused(error) from error
         self._frames += 1
+        self._last_duration = frame.duration
 
     def _ticks(self, frame: Frame) -> int:
         """The frame's time in the encoder's time base, later than the one before even where that means rounding."""
@@ -276,6 +278,11 @@ class VideoWriter:
 
     def _refused(self, error: BaseException) -> OutputError:
         return OutputError(f"cannot write {self._path}: {plain(error)}; nothing is left of it")
+
+    def end_here(self) -> None:
+        """What is copied ends with the last frame written: the video has been stopped, and the input goes on."""
+        if self._passthrough is not None and self._last is not None:
+            self._passthrough.end_at(self._last[0] + self._last_duration)
 
     def close(self) -> None:
         """Flush the encoder, copy the rest, finish the file and give it its name; does nothing the second time.
