@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from v2vcli.cli import options
-from v2vcli.cli.display import conclude, progress_display
+from v2vcli.cli import options, report_options
 from v2vcli.cli.messages import messages
+from v2vcli.cli.reporting import reporting
 from v2vcli.engine.request import ConvertRequest
 
 EXAMPLES = """[bold]Examples[/bold]
@@ -126,6 +126,10 @@ def convert(
     ] = "auto",
     window: options.Window = None,
     tolerant: options.Tolerant = False,
+    keep_partial: report_options.KeepPartial = False,
+    json: report_options.JsonEvents = False,
+    json_to: report_options.JsonTo = None,
+    progress: report_options.ProgressTo = None,
     loglevel: options.LogLevel = "info",
 ) -> None:
     """Turn a video into another: derive a map from every frame, and paint a new video from the maps.
@@ -168,8 +172,10 @@ def convert(
         "cuts": cuts,
     }
     request = ConvertRequest(**asked)
-    with progress_display(messages) as report:
+    with reporting(
+        messages, "convert", json=json, json_to=json_to, progress=progress, keep_partial=keep_partial
+    ) as report:
         from v2vcli.engine.convert import convert as run
 
-        result = run(request, progress=report)
-    conclude(messages, result)
+        report.begin(request)
+        report.done(request, run(request, progress=report.progress, stop=report.stop))
