@@ -24,6 +24,8 @@ _NAMED_RATES = {
     "ntsc-film": Fraction(24000, 1001),
 }
 _MAX_SIDE = 16384
+_BIT_RATE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgG]?)")
+_MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 
 
 def seconds(value: Time, option: str) -> Fraction:
@@ -74,3 +76,16 @@ def size(value: str | tuple[int, int], option: str) -> tuple[int, int]:
     if match is None or not all(1 <= int(side) <= _MAX_SIDE for side in match.groups()):
         raise UsageError(f"{option} {text}: not a size; write WIDTHxHEIGHT, for example 640x360")
     return int(match[1]), int(match[2])
+
+
+def bit_rate(value: str | int, option: str) -> int:
+    """Read bits per second: ``2500000``, ``800k``, ``2.5M``.
+
+    Raises:
+        UsageError: it cannot be understood, or is not from 1000 to 10 G.
+    """
+    match = _BIT_RATE.fullmatch(str(value).strip())
+    bits = 0 if match is None else round(Fraction(match[1]) * _MULTIPLES[match[2].lower()])
+    if not 1_000 <= bits <= 10_000_000_000:
+        raise UsageError(f"{option} {value}: not a bit rate; write bits per second, for example 800k or 2.5M")
+    return bits
