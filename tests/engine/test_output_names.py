@@ -38,7 +38,7 @@ def test_where_maps_go(inputs: list[Path], output: str, form: str | None, expect
         (ONE, "{stem}", "mkv", "does not end in .mkv"),
         (ONE, "maps", "tiff", "--format tiff: choose mkv or png"),
         (TWO, "maps.mkv", None, r"is one file, and there are 2 inputs; give a folder, or a template"),
-        (TWO, "{name}.mkv", None, r"there is no field \{name\}; use \{stem\}, \{parent\}, \{index\}"),
+        (TWO, "{name}.mkv", None, r"there is no field \{name\}; use \{stem\}, \{ext\}, \{parent\}, \{index\}"),
         (TWO, "{}.mkv", None, "there is no field"),
         ([Path("a/x.mp4"), Path("b/x.mp4")], "maps", None, r"maps/x.mkv for a/x.mp4 and for b/x.mp4; .*\{parent\}"),
         ([Path("a/x.mp4"), Path("a/x.mp4")], "maps/../{parent}.mkv", None, r"is .*a.mkv for"),

@@ -12,9 +12,10 @@ import typer
 from v2vcli.cli import options
 from v2vcli.cli.display import conclude, progress_display
 from v2vcli.cli.messages import messages
+from v2vcli.cli.summary import judge
 from v2vcli.engine.output_names import FORMATS, given_for, map_outputs, video_outputs
 from v2vcli.engine.request import SegmentRequest
-from v2vcli.errors import SomeInputsFailed, UsageError
+from v2vcli.errors import UsageError
 
 if TYPE_CHECKING:
     from v2vcli.engine.batch import Outcome
@@ -147,12 +148,17 @@ def segment(
     with progress_display(messages) as report:
         from v2vcli.engine.batch import segment_all
 
-        outcomes = segment_all(requests, skip_existing=skip_existing, progress=report, told=_tell)
+        outcomes = segment_all(
+            requests,
+            skip_existing=skip_existing,
+            progress=report,
+            told=lambda outcome: _tell(outcome, len(requests) == 1),
+        )
     if json:
         print(jsonlib.dumps([outcome.as_dict() for outcome in outcomes], indent=2))
     elif stats:
         _print_stats(outcomes)
-    _judge(outcomes)
+    judge(outcomes)
 
 
 def _files(
@@ -167,7 +173,7 @@ def _files(
     ]
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: Outcome, alone: bool) -> None:
     """What became of one input, as soon as it is known."""
     for remark in outcome.remarks:
         messages.info(remark)
@@ -177,6 +183,8 @@ def _tell(outcome: Outcome) -> None:
             messages.info(f"{outcome.request.preview}: the maps over the frames")
     elif outcome.state == "skipped":
         messages.info(f"{outcome.request.output}: skipped, its maps are there and whole")
+    elif outcome.error is not None and not alone:
+        messages.error(str(outcome.error))
 
 
 def _print_stats(outcomes: Sequence[Outcome]) -> None:
@@ -187,26 +195,3 @@ def _print_stats(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.result is not None and outcome.result.histogram is not None:
             show(class_table(outcome.result.histogram, outcome.request.input.name))
-
-
-def _judge(outcomes: Sequence[Outcome]) -> None:
-    """Say how a batch went.
-
-    Raises:
-        V2VError: its only input failed.
-        SomeInputsFailed: some of several did; the message names them.
-    """
-    failed = [(outcome.request.input, outcome.error) for outcome in outcomes if outcome.error is not None]
-    if len(outcomes) == 1:
-        if failed:
-            raise failed[0][1]
-        return
-    for _, error in failed:
-        messages.error(str(error))
-    counts = [(sum(o.state == state for o in outcomes), state) for state in ("done", "skipped", "failed")]
-    messages.info(f"{len(outcomes)} inputs: " + ", ".join(f"{count} {state}" for count, state in counts if count))
-    if failed:
-        names = ", ".join(str(path) for path, _ in failed)
-        raise SomeInputsFailed(
-            f"{len(failed)} of {len(outcomes)} inputs failed: {names}; --skip-existing takes up the rest"
-        )

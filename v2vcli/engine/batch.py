@@ -9,65 +9,32 @@ Peculiar:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from v2vcli.engine import outcomes
 from v2vcli.engine.checks import require_known_names
 from v2vcli.engine.clip import Clip
-from v2vcli.engine.progress import OnProgress, Progress
+from v2vcli.engine.outcomes import BatchMeter, make_folder
+from v2vcli.engine.progress import OnProgress
 from v2vcli.engine.request import SegmentRequest
 from v2vcli.engine.resume import left_under, remove_leftovers
 from v2vcli.engine.segment import MapMaker, Segmented, open_map_maker, require_fitting, require_outputs_free, segment
-from v2vcli.errors import OutputError, UsageError, V2VError
+from v2vcli.errors import UsageError, V2VError
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one input.
-
-    Attributes:
-        request: what was asked for.
-        state: ``skipped`` where whole maps were there already.
-        result: of inputs that were done.
-        error: of inputs that failed.
-        remarks: what was found of an earlier run, one line each.
-    """
-
-    request: SegmentRequest
-    state: Literal["done", "skipped", "failed"]
-    result: Segmented | None = None
-    error: V2VError | None = None
-    remarks: tuple[str, ...] = ()
+class Outcome(outcomes.Outcome[SegmentRequest, Segmented]):
+    """What became of one input; ``skipped`` where whole maps were there already."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
+        found = super().as_dict()
         preview = self.request.preview
-        found: dict[str, Any] = {
-            "input": str(self.request.input),
-            "output": str(self.request.output),
-            "preview": None if preview is None else str(preview),
-            "state": self.state,
-            "remarks": list(self.remarks),
-        }
-        if self.error is not None:
-            found |= {"error": str(self.error), "exit_code": self.error.exit_code}
-        if self.result is not None:
-            done = self.result.progress
-            found |= {
-                "width": self.result.width,
-                "height": self.result.height,
-                "frames": done.frames,
-                "seconds": float(done.media),
-                "elapsed": round(done.elapsed, 3),
-                "fps": round(done.fps, 3),
-                "warnings": list(self.result.warnings),
-            }
-            if self.result.histogram is not None:
-                found["classes"] = self.result.histogram.as_dict()
+        found["preview"] = None if preview is None else str(preview)
+        if self.result is not None and self.result.histogram is not None:
+            found["classes"] = self.result.histogram.as_dict()
         return found
 
 
@@ -103,9 +70,9 @@ def segment_all(
             " --maps a template such as 'maps/{stem}.mkv'"
         )
     plans = [_plan(request, skip_existing, make_folders=len(requests) > 1) for request in requests]
-    meter = _Meter([plan.frames for plan in plans], progress)
+    meter = BatchMeter([plan.frames for plan in plans], progress)
     maker: MapMaker | None = None
-    outcomes: list[Outcome] = []
+    found: list[Outcome] = []
     for index, plan in enumerate(plans):
         outcome = plan.outcome
         if outcome is None:
@@ -113,9 +80,10 @@ def segment_all(
                 maker = open_map_maker(plan.request)
                 require_fitting(plan.request, maker.extractor.spec)
             outcome = _segmented(plan, maker, meter.of(index))
-        outcomes.append(outcome)
+            meter.over(index)
+        found.append(outcome)
         told(outcome)
-    return outcomes
+    return found
 
 
 @dataclass(frozen=True)
@@ -153,7 +121,7 @@ def _plan(request: SegmentRequest, skip_existing: bool, make_folders: bool) -> _
             frames = clip.expected_frames()
         for path in (request.output, request.preview):
             if path is not None and make_folders:
-                _make_folder(path.parent)
+                make_folder(path.parent)
         require_outputs_free(request)
         return _Plan(request, frames=frames, remarks=tuple(remarks))
     except V2VError as error:
@@ -166,40 +134,3 @@ def _segmented(plan: _Plan, maker: MapMaker | None, progress: OnProgress) -> Out
     except V2VError as error:
         return Outcome(plan.request, "failed", error=error, remarks=plan.remarks)
     return Outcome(plan.request, "done", result=result, remarks=plan.remarks)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {error.strerror or error}; choose another -o") from error
-
-
-class _Meter:
-    """Progress of one input after the other as progress of all."""
-
-    def __init__(self, expected: list[int | None], on_progress: OnProgress | None) -> None:
-        self._expected = expected
-        self._on_progress = on_progress
-        self._began = time.monotonic()
-        self._last: dict[int, Progress] = {}
-
-    def of(self, index: int) -> OnProgress:
-        """What to hand to the work on one input."""
-
-        def report(progress: Progress) -> None:
-            self._last[index] = progress
-            if self._on_progress is None:
-                return
-            seen = self._last.values()
-            # of inputs before this one it is known by now how many frames there were
-            known = [self._last[n].frames if n in self._last and n < index else e for n, e in enumerate(self._expected)]
-            counts = [count for count in known if count is not None]
-            total = sum(counts) if len(counts) == len(known) else None
-            frames = sum(each.frames for each in seen)
-            media = sum((each.media for each in seen), Fraction(0))
-            elapsed = time.monotonic() - self._began
-            file = (index + 1, len(self._expected)) if len(self._expected) > 1 else None
-            self._on_progress(Progress(frames, total, media, elapsed, file))
-
-        return report

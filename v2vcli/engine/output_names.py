@@ -3,18 +3,22 @@
 | fields | of ``clips/drive.mp4``, the third input |
 |---|---|
 | ``{stem}`` | ``drive`` |
+| ``{ext}`` | ``mp4`` |
 | ``{parent}`` | ``clips`` |
 | ``{index}`` | ``3`` |
+| ``{folder}`` | of what was found in a folder: where it lies in there; else ``.`` |
+| ``{mode}`` | of conversions: ``--mode``, or the model's name |
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from v2vcli.engine.inputs import InputFile
 from v2vcli.errors import UsageError
 
 FORMATS: Final = ("mkv", "png")
@@ -79,6 +83,40 @@ def video_outputs(inputs: Sequence[Path], output: str, option: str) -> list[Path
     return filled(inputs, os.path.join(output, "{stem}.mp4"), option)
 
 
+def converted_outputs(inputs: Sequence[InputFile], output: str, option: str, mode: str) -> list[Path]:
+    """Where the conversion of each of several inputs goes: a template, or a folder that gets ``{folder}/{stem}.mp4``.
+
+    Args:
+        inputs: at least one.
+        output: what the option says.
+        option: its name, for messages.
+        mode: what ``{mode}`` stands for.
+
+    Raises:
+        UsageError: it is the name of one file, the template has an unknown field, or two inputs would be written to
+            the same place.
+    """
+    paths = [each.path for each in inputs]
+    more = [{"folder": str(each.folder), "mode": mode} for each in inputs]
+    if not _FIELD.search(output):
+        if len(inputs) == 1 and not is_folder(output):
+            return [Path(output)]
+        if len(inputs) > 1 and Path(output).suffix and not is_folder(output):
+            return video_outputs(paths, output, option)  # which refuses it
+        output = os.path.join(output, "{folder}", "{stem}.mp4")
+    return filled(paths, output, option, more)
+
+
+def is_folder(output: str) -> bool:
+    """Whether an output is a folder by its name, or because there is one."""
+    return output.endswith(("/", os.sep)) or os.path.isdir(output)
+
+
+def is_template(output: str) -> bool:
+    """Whether an output has fields to fill in."""
+    return _FIELD.search(output) is not None
+
+
 def given_for(inputs: Sequence[Path], source: str, option: str) -> list[Path]:
     """Where something that belongs to each input is read from: a path for one input, a template for several.
 
@@ -95,8 +133,16 @@ def given_for(inputs: Sequence[Path], source: str, option: str) -> list[Path]:
     return filled(inputs, source, option)
 
 
-def filled(inputs: Sequence[Path], template: str, option: str) -> list[Path]:
+def filled(
+    inputs: Sequence[Path], template: str, option: str, more: Sequence[Mapping[str, str]] | None = None
+) -> list[Path]:
     """A template filled in for each input.
+
+    Args:
+        inputs: at least one.
+        template: with fields.
+        option: whose it is, for messages.
+        more: further fields of each input, by name.
 
     Raises:
         UsageError: it has an unknown field, or gives two inputs the same name.
@@ -104,7 +150,8 @@ def filled(inputs: Sequence[Path], template: str, option: str) -> list[Path]:
     found: list[Path] = []
     owners: dict[str, Path] = {}
     for number, path in enumerate(inputs, start=1):
-        fields = {"stem": path.stem, "parent": path.absolute().parent.name, "index": str(number)}
+        fields = {"stem": path.stem, "ext": path.suffix[1:], "parent": path.absolute().parent.name}
+        fields |= {"index": str(number), **(more[number - 1] if more is not None else {})}
         if unknown := [name for name in _FIELD.findall(template) if name not in fields]:
             raise UsageError(
                 f"{option} {template}: there is no field {{{unknown[0]}}}; use {', '.join(f'{{{n}}}' for n in fields)}"
@@ -113,7 +160,8 @@ def filled(inputs: Sequence[Path], template: str, option: str) -> list[Path]:
         place = os.path.realpath(output)
         if place in owners:
             raise UsageError(
-                f"{option} is {output} for {owners[place]} and for {path}; give a template with {{parent}} or {{index}}"
+                f"{option} is {output} for {owners[place]} and for {path};"
+                " give a template with {parent}, {ext} or {index}"
             )
         owners[place] = path
         found.append(output)
