@@ -4,8 +4,8 @@ Something with constant velocity in space, nearing by the share g of its distanc
 
     s = 1 / (1 - g n)
 
-times as large, and moved by v n s where it moves by v at first; its velocity in the picture is then v s^2, its growth
-g s. So one formula holds for what is beside the road and for what drives ahead.
+times as large, and moved by v n s where it moves by v at first. So one formula holds for what is beside the road and
+for what drives ahead.
 
 Peculiar: what moves is the *whole* box, with what is hidden of it. Where an instance is seen as large as it should be,
 the box is what is seen; where it is seen smaller, something stands before it, and box and velocity are believed rather
@@ -30,6 +30,10 @@ STEADINESS: Final = 0.5, 0.8
 """Shares of the velocity and of the growth that stay when new ones are measured."""
 SPREAD: Final = 30.0
 """Square pixels. An instance whose pixels lie closer than that about their centre tells little of its growth."""
+CLEARNESS: Final = 8
+"""The exponent of the share that is seen: what is measured of a thing half hidden is mostly the motion before it."""
+FADING: Final = 0.1
+"""Share of the growth that is forgotten in a frame in which it cannot be measured."""
 LEAK: Final = 0.05
 """Share by which the whole box follows what is seen, where next to nothing is seen of it."""
 
@@ -66,10 +70,9 @@ class Motion:
         return np.asarray(self.centre + self.velocity * (frames * scale) + (points - self.centre) * scale)
 
     def after(self, frames: int) -> Motion:
-        """The same so many frames later."""
-        scale = self.scale(frames)
+        """The same so many frames later; velocity and growth are those that were measured."""
         box = self.carried(self.box.reshape(2, 2), frames).ravel()
-        return Motion(box, self.area * scale**2, self.velocity * scale**2, self.growth * scale)
+        return Motion(box, self.area * self.scale(frames) ** 2, self.velocity, self.growth)
 
     def corrected(self, seen: Instance, velocity: NDArray[np.float64], growth: float, sightings: int) -> Motion:
         """What it is believed to be, once it has been seen at the time that this one is for.
@@ -81,18 +84,20 @@ class Motion:
             sightings: how often it had been seen before.
         """
         visible = min(1.0, seen.area / max(self.area, 1.0))
-        following = LEAK + (1 - LEAK) * visible**4
+        following = LEAK + (1 - LEAK) * visible ** (2 * CLEARNESS)
         around = np.concatenate([np.minimum(self.box[:2], seen.box[:2]), np.maximum(self.box[2:], seen.box[2:])])
         box = around + following * (seen.box - around)
         area = max(float(seen.area), self.area + following * (seen.area - self.area))
-        moved = Motion(box, area, self.velocity, self.growth)
-        if np.isnan(velocity[0]):
-            return moved
         # the first measurements count more, those of what is mostly hidden next to nothing
-        first, clear = 1 / (sightings + 1), visible**2
+        first, clear = 1 / (sightings + 1), visible**CLEARNESS
+        centre = (box[:2] + box[2:]) / 2
+        if np.isnan(velocity[0]):
+            clear, velocity, growth = 0.0, np.zeros(2), 0.0
         gain = max(1 - STEADINESS[1], first) * clear
-        grown = (1 - gain) * self.growth + gain * float(np.clip(growth, -FASTEST_GROWTH, FASTEST_GROWTH))
-        of_centre = velocity + grown * (moved.centre - seen.centre)
+        grown = (1 - gain - FADING * (1 - clear)) * self.growth + gain * float(
+            np.clip(growth, -FASTEST_GROWTH, FASTEST_GROWTH)
+        )
+        of_centre = velocity + grown * (centre - seen.centre)
         gain = max(1 - STEADINESS[0], first) * clear
         return Motion(box, area, (1 - gain) * self.velocity + gain * of_centre, grown)
 

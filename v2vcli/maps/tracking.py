@@ -58,6 +58,12 @@ FEW_PIXELS: Final = 16
 """The colours of an instance of so many pixels say half of what those of a large one do."""
 WAITING: Final = 0.004
 """By which the affinity of an instance sinks with each frame in which it is not seen."""
+NOVELTY: Final = 0.5
+NOVEL: Final = 10.0
+"""The share of its affinity that a new instance lacks, and the sightings in which that falls to 1/e: the sliver of a car
+that comes into view may get a name of its own; when more of the car is seen, it is called what it was before."""
+CLEARLY: Final = 0.8
+"""Where so much of an instance is seen, its mask is kept for when less is."""
 NEW_COLOURS: Final = 0.2
 """Share of the newest frame in the colours that are remembered."""
 
@@ -68,9 +74,9 @@ class Track:
 
     Attributes:
         id: what it is called, 1..`HIGHEST_ID`.
-        seen: as it was seen last; its colours averaged over the past.
-        motion: where it was then, hidden parts included, and how it moved.
-        unseen: frames since then.
+        seen: as it was seen last, but its colours are averaged over the past, its mask is that when seen clearly last.
+        motion: where it was when seen last, hidden parts included, and how it moved.
+        unseen: frames since it was seen last.
         sightings: how often it has been seen.
     """
 
@@ -165,7 +171,9 @@ class InstanceTracker:
         names = _names([before.tracks[pairs[n]].id if n in pairs else 0 for n in range(len(found))], before)
         ids = np.array([0, *names], np.int32)[index]
         if guide is not None:
-            velocity, growth = measured_motion(index, ids == carried, len(found), x, y)
+            velocity, growth = measured_motion(
+                index, (ids == carried) & _trusted(guide, width, height), len(found), x, y
+            )
         else:
             velocity, growth = np.full((len(found), 2), np.nan), np.full(len(found), np.nan)
         tracks = [
@@ -179,6 +187,14 @@ class InstanceTracker:
         tracks += [replace(t, unseen=t.unseen + 1) for t in waiting]
         newest = next((names[n] for n in reversed(range(len(found))) if n not in pairs), before.last_id)
         return TrackedInstances(at_flow_size(image), ids, tuple(tracks[:MOST_REMEMBERED]), newest)
+
+
+def _trusted(guide: GuideFlow, width: int, height: int) -> NDArray[np.bool_]:
+    """Where the flow is to be trusted, at the size of the maps."""
+    import cv2
+
+    trusted = cv2.resize(guide.trusted.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(trusted, np.bool_)
 
 
 def _read(ids: NDArray[np.int32], x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -217,8 +233,9 @@ def _again(track: Track, seen: Instance, velocity: NDArray[np.float64], growth: 
     visible = min(1.0, seen.area / max(motion.area, 1.0))
     share = np.float32(max(NEW_COLOURS, 1 / (track.sightings + 1)) * visible)
     colours = track.seen.colours + share * (seen.colours - track.seen.colours)
+    mask = seen.mask if visible >= CLEARLY else track.seen.mask
     motion = motion.corrected(seen, velocity, growth, track.sightings - 1)
-    return Track(track.id, replace(seen, colours=colours), motion, 0, track.sightings + 1)
+    return Track(track.id, replace(seen, colours=colours, mask=mask), motion, 0, track.sightings + 1)
 
 
 def _assigned(
@@ -249,14 +266,16 @@ def _affinity(
     later = [t.motion.after(n) for t, n in zip(tracks, frames.tolist(), strict=True)]
     whole = np.stack([motion.box for motion in later])
     size = np.sqrt((whole[:, 2:] - whole[:, :2]).prod(axis=1))[:, None]
-    expected = np.array([t.seen.area * t.motion.scale(int(n)) ** 2 for t, n in zip(tracks, frames, strict=True)])
+    expected = np.array([motion.area for motion in later])
     area = np.array([each.area for each in found], np.float64)
     ratio = np.minimum(expected[:, None], area) / np.maximum(expected[:, None], area)
     unseen = frames[:, None] - 1
 
     overlap = np.maximum(_overlap_along_flow(tracks, area, carried, index), _overlap_in_motion(tracks, area, index))
-    centres = np.stack([t.motion.carried(t.seen.centre, int(n)) for t, n in zip(tracks, frames, strict=True)])
-    distance = np.linalg.norm(centres[:, None] - np.stack([each.centre for each in found]), axis=2)
+    centres = np.stack([motion.centre for motion in later])
+    distance = np.linalg.norm(
+        centres[:, None] - np.stack([(each.box[:2] + each.box[2:]) / 2 for each in found]), axis=2
+    )
     reach = (REACH[0] + 0.1 * np.sqrt(unseen)) * size + REACH[1] * (1 + np.sqrt(unseen))
     near = np.exp(-0.5 * (distance / reach) ** 2) * ratio**AREA
     emerging = _emerging(whole, np.stack([each.box for each in found]), SLACK[0] * size + SLACK[1]) * ratio**AREA
@@ -264,10 +283,12 @@ def _affinity(
 
     alike = likeness(np.stack([t.seen.colours for t in tracks]), np.stack([each.colours for each in found]))
     pixels = np.array([t.motion.area for t in tracks])[:, None]
+    sightings = np.array([t.sightings for t in tracks])[:, None]
     possible = (pixels * alike + FEW_PIXELS) / (pixels + FEW_PIXELS) >= LEAST_LIKENESS * (1 - overlap)
     possible &= place >= LEAST_PLACE
     possible &= np.array([t.seen.label for t in tracks])[:, None] == np.array([each.label for each in found])
     affinity = ((1 - APPEARANCE) * place + APPEARANCE * alike) / (1 + WAITING * unseen)
+    affinity *= 1 - NOVELTY * np.exp(-sightings / NOVEL)
     return np.where(possible, affinity, 0)
 
 
@@ -287,10 +308,10 @@ def _overlap_along_flow(
 def _overlap_in_motion(
     tracks: Sequence[Track], area: NDArray[np.float64], index: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """(tracks, found): the same for the masks as seen last, moved and scaled as the instances themselves move."""
+    """(tracks, found): the same for the masks as last seen clearly, where the instances must be by their own motion."""
     overlap = np.zeros((len(tracks), len(area)))
     for k, track in enumerate(tracks):
-        left, top, right, bottom = track.motion.carried(track.seen.box.reshape(2, 2), track.unseen + 1).ravel()
+        left, top, right, bottom = track.motion.after(track.unseen + 1).box
         height, width = max(1, round(bottom - top)), max(1, round(right - left))
         first_y, first_x = round(top), round(left)
         y = np.arange(max(0, first_y), min(index.shape[0], first_y + height))
