@@ -29,7 +29,7 @@ from v2vcli.partfile import part_of
 from v2vcli.video import writer as video_writer
 
 TIMES = 30
-CODES = {signal.SIGINT: {0, 255}, signal.SIGTERM: {0, 143}, signal.SIGKILL: {0, -9}}
+CODES = {signal.SIGINT: {0, 255}, signal.SIGTERM: {0, 75}, signal.SIGKILL: {0, -9}}
 """What a process may exit with that a signal came to: 0 if all was done by then."""
 
 
