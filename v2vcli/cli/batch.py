@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 BATCH_PANEL = "Many inputs"
 
 Inputs: TypeAlias = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        help="The videos to read: files, 'clips/*.mp4', @list.txt, folders with -R.",
+        help="The videos to read: files, - for standard input, 'clips/*.mp4', @list.txt, folders with -R.",
         metavar="INPUT...",
         show_default=False,
     ),
@@ -151,6 +151,7 @@ def run_batch(
     files = find_inputs(inputs, recursive=batch.recursive)
     from v2vcli.engine.archive import Archive
     from v2vcli.engine.convert_batch import convert_all, own_results, refuse_collisions
+    from v2vcli.engine.convert_worker import alone
 
     requests = _requests(files, output, asked)
     if results := own_results(requests).intersection(each.path for each in files if each.found):
@@ -172,14 +173,15 @@ def run_batch(
             skip_existing=batch.skip_existing,
             archive=archive,
             keep_going=batch.keep_going,
-            crew=crew,
+            crew=crew or alone(report.stop),
             progress=report.progress,
             told=tell,
         )
     judge(outcomes)
 
 
-def _crew(batch: BatchOptions) -> Crew:
+def _crew(batch: BatchOptions) -> Crew | None:
+    """Who does the work, where it is not this process."""
     if batch.ray is not None:
         from v2vcli.engine.ray_batch import on_ray
 
@@ -188,9 +190,7 @@ def _crew(batch: BatchOptions) -> Crew:
         from v2vcli.engine.worker_processes import processes
 
         return processes(batch.gpus)
-    from v2vcli.engine.convert_worker import in_this_process
-
-    return in_this_process
+    return None
 
 
 def _requests(files: Sequence[InputFile], output: str, asked: Mapping[str, Any]) -> list[ConvertRequest]:

@@ -33,6 +33,7 @@ from v2vcli.errors import OutputError, UsageError
 if sys.platform != "win32":
     import fcntl
 
+_BEGIN: Final = b'{"input": "'
 _NOT_IN_THE_PICTURE: Final = frozenset({"input", "output", "overwrite", "device", "window"})
 
 
@@ -98,12 +99,13 @@ class Archive:
     def _entry(self, line: bytes, number: int) -> dict[str, Any] | None:
         if not line.strip():
             return None
-        with contextlib.suppress(ValueError):
+        try:
             entry = json.loads(line)
             if isinstance(entry, dict) and isinstance(entry.get("input"), str) and isinstance(entry.get("output"), str):
                 return entry
-        if line.startswith(b'{"'):  # what was killed while writing it
-            return None
+        except ValueError:
+            if line[: len(_BEGIN)] == _BEGIN[: len(line.rstrip())]:  # somebody was killed while writing it
+                return None
         raise UsageError(f"--archive {self.path}: line {number} is none of a record of conversions; give another name")
 
     def find(self, request: ConvertRequest, now: Identity) -> Literal["done", "changed"] | None:

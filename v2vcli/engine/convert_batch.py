@@ -21,7 +21,7 @@ from typing import TypeAlias
 from v2vcli import partfile
 from v2vcli.engine import outcomes
 from v2vcli.engine.archive import Archive, Identity, identity
-from v2vcli.engine.convert_worker import Crew, Task, in_this_process
+from v2vcli.engine.convert_worker import Crew, Task, alone
 from v2vcli.engine.outcomes import BatchMeter, make_folder
 from v2vcli.engine.progress import OnProgress, Result
 from v2vcli.engine.request import ConvertRequest
@@ -36,7 +36,7 @@ def convert_all(
     skip_existing: bool = False,
     archive: Archive | None = None,
     keep_going: bool = True,
-    crew: Crew = in_this_process,
+    crew: Crew | None = None,
     progress: OnProgress | None = None,
     told: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
@@ -47,7 +47,7 @@ def convert_all(
         skip_existing: leave out inputs whose output exists. It is whole: under its final name nothing else ever is.
         archive: leave out what is recorded there, and record what is done.
         keep_going: after a failure the others are done all the same; else those that are not begun are left.
-        crew: who does the work.
+        crew: who does the work; None: this process.
         progress: told about progress over all inputs.
         told: given every outcome as soon as it is known.
 
@@ -79,6 +79,7 @@ def convert_all(
     meter = BatchMeter([None if index in plans else 0 for index in range(len(requests))], progress)
     tasks = [Task(index, plan.request) for index, plan in plans.items()]
     if tasks:
+        crew = crew or alone()
         _require_known_names(tasks)
         with closing(crew(tasks, meter.told)) as work:
             for task, came in work:

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 
 from v2vcli.engine.progress import OnProgress, Progress, Result
 from v2vcli.engine.request import ConvertRequest
+from v2vcli.engine.stopping import StopRequest
 from v2vcli.errors import V2VError
 
 
@@ -46,7 +47,7 @@ class Crew(Protocol):
             progress: told about progress, in the calling thread.
 
         Yields:
-            Every task once, and what came of it, as soon as it is known.
+            Every task at most once, and what came of it, as soon as it is known; what is asked to stop leaves some out.
 
         Raises:
             ModelError: the model cannot be opened: no task could be carried out.
@@ -70,12 +71,15 @@ class ConvertWorker:
         self._generator, _ = load_generator(request)
         self._maker = load_maker(request, self._generator)
 
-    def attempt(self, request: ConvertRequest, progress: OnProgress) -> Attempt:
-        """Convert one file. What goes wrong with it is what came of it, bugs included: the next one has its turn."""
+    def attempt(self, request: ConvertRequest, progress: OnProgress, stop: StopRequest | None = None) -> Attempt:
+        """Convert one file, up to where it is asked to stop.
+
+        What goes wrong with it is what came of it, bugs included: the next one has its turn.
+        """
         from v2vcli.engine.convert import convert
 
         try:
-            return convert(request, generator=self._generator, maker=self._maker, progress=progress)
+            return convert(request, generator=self._generator, maker=self._maker, progress=progress, stop=stop)
         except V2VError as error:
             return error
         except Exception as error:
@@ -84,13 +88,23 @@ class ConvertWorker:
             )
 
 
-def in_this_process(tasks: Sequence[Task], progress: OnTaskProgress) -> Work:
-    """A `Crew` of one: file after file, here."""
-    worker: ConvertWorker | None = None
-    for task in tasks:
-        worker = worker or ConvertWorker(task.request)
+def alone(stop: StopRequest | None = None) -> Crew:
+    """A crew of one: file after file, in this process.
 
-        def report(each: Progress, index: int = task.index) -> None:
-            progress(index, each)
+    Args:
+        stop: may ask to end early: the file in hand ends where it is, and no other is begun.
+    """
 
-        yield task, worker.attempt(task.request, report)
+    def crew(tasks: Sequence[Task], progress: OnTaskProgress) -> Work:
+        worker: ConvertWorker | None = None
+        for task in tasks:
+            if stop is not None and stop.asked:
+                return
+            worker = worker or ConvertWorker(task.request)
+
+            def report(each: Progress, index: int = task.index) -> None:
+                progress(index, each)
+
+            yield task, worker.attempt(task.request, report, stop)
+
+    return crew
