@@ -7,35 +7,102 @@ What is peculiar:
 - PyAV's ``demux`` generator is finished by the first error; to read on behind damage a new one is made.
 - An empty packet that has a time is a repeated picture (AVI), not the end of the stream: handing it to the decoder
   would flush it for good.
+- A pipe is opened with as little probing as its format allows: headers say what is in it. MPEG-TS has none, and gets up
+  to a second. ``fflags=nobuffer`` is no help: it throws the packets away that were looked at.
 - A file may be cut so cleanly that FFmpeg sees an ordinary end; then the sample count or the duration in its header
   gives it away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from v2vcli.errors import DamagedInput, InputError
+from v2vcli.errors import DamagedInput, InputError, UsageError
 from v2vcli.video.failures import plain
+from v2vcli.video.pipes import PipeSource
 
 _NOT_VIDEO_FORMATS = ("tty",)  # FFmpeg renders text files as ANSI art
 _MAX_READ_ERRORS = 16  # in a row; some demuxers report the same error forever
-_HEADER_KNOWS_DURATION = ("matroska", "mov,mp4", "avi", "flv")
+_QUICKTIME = ("mov,mp4", "mp4", "mov")
+_HEADER_KNOWS_DURATION = ("matroska", *_QUICKTIME, "avi", "flv")
+# what -f calls them, and what FFmpeg's demuxers are called
+_DEMUXERS = {
+    **{name: name for name in ("nut", "matroska", "yuv4mpegpipe", "rawvideo", "mpegts", "avi", "flv", "mpeg", "ivf")},
+    **{"webm": "matroska", "mkv": "matroska", "mp4": "mp4", "mov": "mov", "gif": "gif", "apng": "apng"},
+    **{"h264": "h264", "hevc": "hevc", "m4v": "m4v"},
+}
+_AT_ONCE = {"fpsprobesize": "0", "probesize": "32", "analyzeduration": "0"}
+_HEADERLESS = {"fpsprobesize": "0", "analyzeduration": "1000000"}
+_HAVE_NO_HEADER = ("mpegts", "mpeg", "h264", "hevc", "m4v", "flv")
 
 
-def open_input(path: str | Path) -> InputContainer:
+def find_demuxer(format: str | None) -> str | None:
+    """FFmpeg's name for what ``-f`` says of an input.
+
+    Raises:
+        UsageError: it is none that is read here.
+    """
+    if format is None:
+        return None
+    if format not in _DEMUXERS:
+        raise UsageError(f"-f {format}: not a format that can be read; choose {', '.join(sorted(_DEMUXERS))}")
+    return _DEMUXERS[format]
+
+
+def open_pipe(source: PipeSource, format: str | None, options: Mapping[str, str]) -> InputContainer:
+    """Open what comes through a pipe, as early as possible.
+
+    Raises:
+        InputError: nothing comes, or nothing FFmpeg knows, or not what ``format`` says.
+        UsageError: ``format`` is none that is read here.
+    """
+    demuxer = find_demuxer(format)
+    probing = {} if demuxer is None else _HEADERLESS if demuxer in _HAVE_NO_HEADER else _AT_ONCE
+    try:
+        container = av.open(
+            source,
+            "r",
+            format=demuxer,
+            container_options={"protocol_whitelist": "pipe", **probing, **options},
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        source.check()
+        if isinstance(error, av.error.EOFError):
+            raise InputError(f"{source.name} ends before there is a video; check what sends it") from error
+        says = f"is no {format} video" if format else "is no video that a pipe can carry"
+        advice = "give its format with -f" if format is None else "check -f and what sends it"
+        if demuxer in ("mp4", "mov"):
+            advice = "its index has to come first (-movflags frag_keyframe+empty_moov where it is made)"
+        raise InputError(f"{source.name} {says}, or it is cut short ({plain(error)}); {advice}") from error
+    source.check()
+    return container
+
+
+def open_input(
+    path: str | Path, format: str | None = None, options: Mapping[str, str] = MappingProxyType({})
+) -> InputContainer:
     """Open a container for reading.
+
+    Args:
+        path: a file.
+        format: what it is, as ``-f`` says it; None finds out.
+        options: for the demuxer.
 
     Raises:
         InputError: the file is missing, a folder, unreadable, or nothing FFmpeg knows.
+        UsageError: ``format`` is none that is read here.
     """
+    demuxer = find_demuxer(format)
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path} does not exist; check the path")
@@ -47,7 +114,11 @@ def open_input(path: str | Path) -> InputContainer:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes); check that it was copied whole")
         container = av.open(
-            f"file:{path}", "r", container_options={"protocol_whitelist": "file"}, metadata_errors="replace"
+            f"file:{path}",
+            "r",
+            format=demuxer,
+            container_options={"protocol_whitelist": "file", **options},
+            metadata_errors="replace",
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, av.error.InvalidDataError):
@@ -84,8 +155,18 @@ class StreamDecoder:
     has been yielded, or, if ``tolerant``, is skipped and counted.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, path: str, *, tolerant: bool) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        path: str,
+        *,
+        tolerant: bool,
+        others: Callable[[av.Packet[Any]], None] | None = None,
+    ) -> None:
+        """Decode ``stream`` of ``container``, called ``path`` in messages; ``others`` takes other packets."""
         self._container = container
+        self._others = others
         self._stream = stream
         self._path = path
         self._tolerant = tolerant
@@ -97,7 +178,7 @@ class StreamDecoder:
         self.corrupt = 0
         self.whole = True  # False once reading did not begin at the first packet, so that counts mean nothing
         for other in container.streams.video:
-            if other.index != stream.index:
+            if other.index != stream.index and others is None:
                 other.discard = Discard.all
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
@@ -165,6 +246,8 @@ class StreamDecoder:
                         errors_in_a_row = 0
                         self._packets += 1
                         yield packet
+                    elif self._others is not None:
+                        self._others(packet)
                 return
             except (av.FFmpegError, OSError) as error:
                 errors_in_a_row += 1
@@ -180,7 +263,7 @@ class StreamDecoder:
         name = self._container.format.name
         if not name.startswith(_HEADER_KNOWS_DURATION):
             return
-        if announced and name.startswith("mov,mp4"):
+        if announced and name.startswith(_QUICKTIME):
             if self._packets < announced:
                 self._damaged(f"the file ends after {self._packets} of {announced} pictures")
             return

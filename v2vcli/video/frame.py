@@ -78,6 +78,7 @@ class VideoInfo:
         has_audio: at least one audio stream.
         metadata: the container's tags.
         start: ``pts`` of the file's first frame, in seconds.
+        origin: when the file begins, its earliest stream, in seconds: where ffmpeg's ``-ss`` counts from.
     """
 
     path: str
@@ -96,3 +97,4 @@ class VideoInfo:
     has_audio: bool
     metadata: Mapping[str, str]
     start: Fraction
+    origin: Fraction = Fraction(0)
