@@ -52,6 +52,7 @@ class PartFile:
         require_free(self.path, overwrite=overwrite, inputs=inputs, folder=folder)
         self._lock: int | None = None
         self._made: os.stat_result | None = None
+        self._maker = os.getpid()  # a forked child has our memory, but nothing of this is its own
         _unfinished.add(self)
         try:
             self._make()
@@ -92,6 +93,8 @@ class PartFile:
             raise OutputError(f"{self.path} was not written: somebody moved or replaced {self.part.name}; run it again")
 
     def _is_own(self) -> bool:
+        if os.getpid() != self._maker:
+            return False
         try:
             return self._made is not None and os.path.samestat(self._made, os.lstat(self.part))
         except OSError:
