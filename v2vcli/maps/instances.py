@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from v2vcli.errors import InputError
+
 BINS: Final = 16
 """Of the histogram of each colour channel."""
 
@@ -43,7 +45,7 @@ class Instance:
 
 
 def find_instances(
-    labels: NDArray[np.uint8], instances: NDArray[np.int32], image: NDArray[np.uint8]
+    labels: NDArray[np.uint8], instances: NDArray[np.int32], image: NDArray[np.uint8], most: int = 65535
 ) -> tuple[list[Instance], NDArray[np.int32]]:
     """Find what differs in `instances`.
 
@@ -51,10 +53,14 @@ def find_instances(
         labels: (H, W), the classes.
         instances: (H, W), any number for an instance, 0 for none.
         image: (H, W, 3) uint8 RGB, what the maps show.
+        most: how many there may be.
 
     Returns:
         The instances in the order of their first pixels (row by row), and (H, W) int32 with n + 1 where the n-th is, 0
         where none is.
+
+    Raises:
+        InputError: there are more.
     """
     from scipy import ndimage
 
@@ -63,6 +69,8 @@ def find_instances(
     if not len(at):
         return [], index
     _, first, given = np.unique(instances.ravel()[at], return_index=True, return_inverse=True)
+    if len(first) > most:
+        raise InputError(f"a map has {len(first)} instances, and {most} are the most; are these instances?")
     rank = np.empty(len(first), np.int32)
     rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
     which, count = rank[given], len(first)

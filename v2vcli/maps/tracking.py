@@ -60,8 +60,8 @@ WAITING: Final = 0.004
 """By which the affinity of an instance sinks with each frame in which it is not seen."""
 NOVELTY: Final = 0.5
 NOVEL: Final = 10.0
-"""The share of its affinity that a new instance lacks, and the sightings in which that falls to 1/e: the sliver of a car
-that comes into view may get a name of its own; when more of the car is seen, it is called what it was before."""
+"""The share of its affinity that a new instance lacks, and the sightings in which that falls to 1/e: the sliver of a
+car that comes into view may get an id of its own; when more of the car is seen, it has the one it had before."""
 CLEARLY: Final = 0.8
 """Where so much of an instance is seen, its mask is kept for when less is."""
 NEW_COLOURS: Final = 0.2
@@ -161,7 +161,9 @@ class InstanceTracker:
         before: TrackedInstances | None,
     ) -> TrackedInstances:
         height, width = labels.shape
-        found, index = find_instances(labels, instances, resize_image(image, width, height))
+        found, index = find_instances(
+            labels, instances, resize_image(image, width, height), HIGHEST_ID - MOST_REMEMBERED
+        )
         if before is None or before.ids.shape != labels.shape:
             before = TrackedInstances(image, np.zeros_like(index), (), 0)
         flow = np.zeros((2, 2, 2), np.float32) if guide is None else guide.flow
@@ -206,14 +208,8 @@ def _read(ids: NDArray[np.int32], x: NDArray[np.float32], y: NDArray[np.float32]
 
 
 def _names(known: list[int], before: TrackedInstances) -> list[int]:
-    """Ids for those that have none (0), onwards from the last that was given; none that is remembered.
-
-    Raises:
-        InputError: there are more instances than ids.
-    """
+    """Ids for those that have none (0), onwards from the last that was given; none that is remembered."""
     taken = {track.id for track in before.tracks}
-    if len(known) + len(taken) > HIGHEST_ID:
-        raise InputError(f"a map has {len(known)} instances, and ids go up to {HIGHEST_ID}; are these instances?")
     names, name = [], before.last_id
     for each in known:
         if not each:
@@ -228,8 +224,8 @@ def _again(track: Track, seen: Instance, velocity: NDArray[np.float64], growth: 
     """The track of an instance that is seen again, with what was measured of its motion (NaN: nothing)."""
     frames = track.unseen + 1
     motion = track.motion.after(frames)
-    if np.isnan(velocity[0]):
-        velocity, growth = (seen.centre - track.seen.centre) / frames, motion.growth
+    if np.isnan(velocity[0]) and not track.unseen:  # no flow over it: its centre tells, unless it was hidden meanwhile
+        velocity, growth = seen.centre - track.seen.centre, motion.growth
     visible = min(1.0, seen.area / max(motion.area, 1.0))
     share = np.float32(max(NEW_COLOURS, 1 / (track.sightings + 1)) * visible)
     colours = track.seen.colours + share * (seen.colours - track.seen.colours)
@@ -284,7 +280,8 @@ def _affinity(
     alike = likeness(np.stack([t.seen.colours for t in tracks]), np.stack([each.colours for each in found]))
     pixels = np.array([t.motion.area for t in tracks])[:, None]
     sightings = np.array([t.sightings for t in tracks])[:, None]
-    possible = (pixels * alike + FEW_PIXELS) / (pixels + FEW_PIXELS) >= LEAST_LIKENESS * (1 - overlap)
+    certain = np.where(unseen > 0, 0.5, 1)  # what was hidden may be something else in the same place
+    possible = (pixels * alike + FEW_PIXELS) / (pixels + FEW_PIXELS) >= LEAST_LIKENESS * (1 - overlap * certain)
     possible &= place >= LEAST_PLACE
     possible &= np.array([t.seen.label for t in tracks])[:, None] == np.array([each.label for each in found])
     affinity = ((1 - APPEARANCE) * place + APPEARANCE * alike) / (1 + WAITING * unseen)
