@@ -76,9 +76,9 @@ def test_a_cut_makes_it_forget(edge_model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stored", ["maps.mkv", "maps"])
-@pytest.mark.parametrize("part", [{}, {"start": "0.2", "duration": "0.5"}, {"rate": "10"}])
+@pytest.mark.parametrize("part", [{}, {"start": "0.2", "duration": "0.5", "warmup": 0}, {"rate": "10"}])
 def test_kept_maps_paint_the_same_frames(
-    edge_model: Path, clip: Path, tmp_path: Path, stored: str, part: dict[str, str]
+    edge_model: Path, clip: Path, tmp_path: Path, stored: str, part: dict[str, object]
 ) -> None:
     options = {"model": str(edge_model), **part}
     v2vcli.convert(clip, tmp_path / "a.mp4", save_maps=tmp_path / stored, **options)

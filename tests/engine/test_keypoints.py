@@ -62,7 +62,7 @@ def drawn(folder: Path, settings: PoseSettings = PoseSettings()) -> list[MapFram
 
 def painted(model: Path, maps: list[MapFrame]) -> list[NDArray[np.uint8]]:
     """The same maps painted from Python, at the size of the video."""
-    from v2vcli.engine.convert import scaled
+    from v2vcli.engine.layout import scaled
 
     pictures = v2vcli.load(model, device="cpu").stream(maps, window=4)
     return [scaled(each, *VIDEO) for each in pictures]

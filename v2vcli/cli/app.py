@@ -16,6 +16,7 @@ import typer
 import v2vcli
 from v2vcli.cli import convert, evaluate, models, segment, train
 from v2vcli.cli.events import Events
+from v2vcli.cli.ffmpeg_order import FFmpegCommand
 from v2vcli.cli.messages import messages
 from v2vcli.cli.places import StderrPlace
 from v2vcli.cli.signals import Stopped, signals
@@ -27,14 +28,13 @@ app = typer.Typer(
     name="v2v",
     help="Turn one video into another with vid2vid: label maps or edges in, a steady video out.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="v2v convert drive.mp4 --mode seg2street -o out.mp4\n\n[bold]Exit codes[/bold]\n\n"
     + "\n\n".join(f"{code:>3}  {when}" for code, when in EXIT_CODES.items()),
 )
-app.command("convert", epilog=convert.EXAMPLES)(convert.convert)
+app.command("convert", epilog=convert.EXAMPLES, cls=FFmpegCommand)(convert.convert)
 app.command("segment", epilog=segment.EXAMPLES)(segment.segment)
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("eval", epilog=evaluate.EXAMPLES)(evaluate.evaluate)

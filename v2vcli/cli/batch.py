@@ -85,7 +85,7 @@ RayAddress: TypeAlias = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS|local",
-        help="Share the files out over a Ray cluster (extra [ray]); --gpus N: over N workers of it.",
+        help="Share the files out over a Ray cluster (extra \\[ray]); --gpus N: over N workers of it.",
         rich_help_panel=BATCH_PANEL,
     ),
 ]

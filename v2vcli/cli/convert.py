@@ -23,7 +23,7 @@ v2v convert -ss 1:30 -t 10 -i me.mp4 --mode edge2face -crf 20 --side-by-side -o 
 ffmpeg -i rtsp://camera -f nut - | v2v convert - --mode seg2street --live -f nut -o - | ffplay -
 """
 
-_FIELDS = frozenset(field.name for field in fields(ConvertRequest))
+_FIELDS = frozenset(field.name for field in fields(ConvertRequest)) - {"input", "output"}
 
 
 def convert(
@@ -97,8 +97,8 @@ def convert(
 ) -> None:
     """Turn a video into another: derive a map from every frame, and paint a new video from the maps.
 
-    The output has the input's frames, times, size, sound, subtitles and tags, unless options say otherwise. Options that
-    ffmpeg has are spelt and mean as there.
+    The output has the input's frames, times, size, sound, subtitles and tags, unless options say otherwise.
+    Options that ffmpeg has are spelt and mean as there.
     """
     said = {name: value for name, value in locals().items() if name in _FIELDS}
     options.refuse_both(yes, no)

@@ -13,7 +13,6 @@ from v2vcli.errors import UsageError
 MODEL_PANEL = "Model"
 MAPS_PANEL = "Maps: what is painted from"
 RANGE_PANEL = "Part of the video (as ffmpeg)"
-VIDEO_PANEL = "Output video (as ffmpeg)"
 FILES_PANEL = "Files"
 RUN_PANEL = "Running"
 
@@ -33,7 +32,21 @@ def refuse_both(yes: bool, no: bool) -> None:
         raise UsageError("-y and -n contradict each other; give one of them")
 
 
-Input: TypeAlias = Annotated[Path, typer.Argument(help="The video to read.", metavar="INPUT", show_default=False)]
+NamedInput: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("-i", "--input", metavar="INPUT", help="The same as INPUT.", rich_help_panel=FILES_PANEL),
+]
+Output: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="The video to write; - for standard output, with -f; 'out/%05d.png' for pictures. Of many inputs: a"
+        " folder, or a template such as 'out/{stem}_{mode}.mp4'.",
+        rich_help_panel=FILES_PANEL,
+    ),
+]
 Mode: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -70,6 +83,7 @@ LogLevel: TypeAlias = Annotated[
     typer.Option(
         "-v",
         "-loglevel",
+        "--loglevel",
         metavar="LEVEL",
         help=f"How much is said: {', '.join(LEVELS)}.",
         callback=_set_level,
@@ -77,24 +91,37 @@ LogLevel: TypeAlias = Annotated[
         rich_help_panel=RUN_PANEL,
     ),
 ]
-Yes: TypeAlias = Annotated[bool, typer.Option("-y", help="Overwrite what exists.", rich_help_panel=FILES_PANEL)]
+Yes: TypeAlias = Annotated[
+    bool, typer.Option("-y", "--overwrite", help="Overwrite what exists.", rich_help_panel=FILES_PANEL)
+]
 No: TypeAlias = Annotated[
-    bool, typer.Option("-n", help="Never overwrite (that is the default).", rich_help_panel=FILES_PANEL)
+    bool,
+    typer.Option("-n", "--no-overwrite", help="Never overwrite (that is the default).", rich_help_panel=FILES_PANEL),
 ]
 Start: TypeAlias = Annotated[
     str | None,
-    typer.Option("-ss", metavar="TIME", help="Begin here: 12.5, 1:02:03.5 or 500ms.", rich_help_panel=RANGE_PANEL),
+    typer.Option(
+        "-ss", "--start", metavar="TIME", help="Begin here: 12.5, 1:02:03.5 or 500ms.", rich_help_panel=RANGE_PANEL
+    ),
 ]
 Duration: TypeAlias = Annotated[
-    str | None, typer.Option("-t", metavar="TIME", help="Take so much of it.", rich_help_panel=RANGE_PANEL)
+    str | None,
+    typer.Option("-t", "--duration", metavar="TIME", help="Take so much of it.", rich_help_panel=RANGE_PANEL),
 ]
 End: TypeAlias = Annotated[
-    str | None, typer.Option("-to", metavar="TIME", help="Or stop here.", rich_help_panel=RANGE_PANEL)
+    str | None, typer.Option("-to", "--end", metavar="TIME", help="Or stop here.", rich_help_panel=RANGE_PANEL)
+]
+Frames: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "-frames:v", "--frames", metavar="N", help="No more than so many frames.", rich_help_panel=RANGE_PANEL
+    ),
 ]
 Rate: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "-r",
+        "--rate",
         metavar="FPS",
         help="Repeat and drop frames to this rate: 25, 30000/1001. Default: every frame at its own time.",
         rich_help_panel=RANGE_PANEL,

@@ -4,7 +4,7 @@
     maps, made or read                         one thread
     flow, smoothing, following, edits          one thread each, of label maps, where wanted
     paint                                      one thread
-    resize -> encode, save maps                the caller's thread
+    resize, compose -> encode, save maps       the caller's thread
 
 Peculiar:
 - whatever can be wrong with input and output is found before torch is imported, so that it is answered at once;
@@ -18,13 +18,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.engine.checks import require_known_names
-from v2vcli.engine.clip import Clip
+from v2vcli.engine.clip import Clip, is_wanted
+from v2vcli.engine.cut_list import CutFinder, CutList, read_cuts
+from v2vcli.engine.first_frame import FirstFrames, read_first_frame
+from v2vcli.engine.layout import Layout
 from v2vcli.engine.loading import load_generator, load_maker, provenance
 from v2vcli.engine.pipeline import Pipeline
 from v2vcli.engine.progress import Meter, OnProgress, Result
@@ -32,6 +36,7 @@ from v2vcli.engine.request import ConvertRequest
 from v2vcli.engine.stopping import StopRequest
 from v2vcli.engine.targets import encoding_for, require_free, require_maps_free
 from v2vcli.engine.windows import Window, windows
+from v2vcli.video.encoding import Encoding
 from v2vcli.video.frame import Frame
 from v2vcli.video.shots import ShotDetector
 from v2vcli.video.writer import VideoWriter
@@ -80,12 +85,12 @@ def convert(
         ModelError: the model is not there, or does not fit mode or maps.
         UsageError: the request contradicts itself or the model.
     """
-    stop = stop or StopRequest()
     with ExitStack() as stack:
-        clip = stack.enter_context(Clip(request))
+        clip = stack.enter_context(Clip(request, stop))
         require_free(request)
         encoding = encoding_for(request)
         require_known_names(request)
+        cuts, picture = _cut_finder(request, clip), read_first_frame(request.first_frame)
         stack.enter_context(_one_opencv_thread())
         notes: list[str] = []
         if generator is None:
@@ -93,48 +98,60 @@ def convert(
         else:
             made_by = provenance(request, generator)
         info = clip.info
-        width, height = request.size or (info.width, info.height)
+        first_frames = FirstFrames(request.first_frame, picture, generator)
+        layout = Layout.of(request, (info.width, info.height))
         paint_size = generator.paint_size(info.width, info.height, request.paint_size)
         make_maps, source = _maps_stages(request, generator, maker, clip, paint_size, notes.append)
         saved = _open_saved(request, generator, source, stack)
-        writer = stack.enter_context(
-            VideoWriter(
-                request.output,
-                width=width * (2 if request.side_by_side else 1),
-                height=height,
-                time_base=clip.time_base,
-                rate=clip.rate,
-                encoding=encoding,
-                # as ffmpeg's -s: the shape on the screen stays
-                sample_aspect=info.sample_aspect * Fraction(info.width * height, info.height * width),
-                overwrite=request.overwrite,
-                copy_from=request.input,
-                audio=request.audio,
-                metadata={"comment": _comment(made_by, info.metadata.items())},
-                start=clip.start,
-                end=clip.end,
-            )
-        )
+        writer = stack.enter_context(_open_writer(request, clip, layout, encoding, made_by))
         meter = Meter(clip.expected_frames(), progress)
-        decoded = partial(_source, request, clip, generator, stop)
-        paint = partial(_paint, generator, request.side_by_side)
-        with Pipeline[_Painted](decoded, [*make_maps, paint], room=1) as painted:
+        decoded = partial(_decoded, request, clip, generator, cuts)
+        paint = partial(_paint, generator, first_frames, layout.needs_input)
+        with Pipeline[_Painted](decoded, [*make_maps, paint], room=1, wake=clip.cancel) as painted:
             for window in painted:
-                _write(window, (width, height), writer, saved)
-                meter.wrote([frame.duration for frame in window.frames])
+                meter.wrote(_write(window, layout, writer, saved))
                 del window
-        if stop.obeyed:
+        if clip.ended_early:
             writer.end_here()
     # the writers have been closed: only now is everything on disk, and every warning known
     warnings = (*clip.warnings, *writer.warnings, *notes)
     return Result(
         str(request.output),
-        width * (2 if request.side_by_side else 1),
-        height,
+        *layout.size,
         meter.progress(),
         generator.info.name,
         tuple(dict.fromkeys(warnings)),
-        stopped=stop.obeyed,
+        stopped=clip.stop.obeyed,
+    )
+
+
+def _cut_finder(request: ConvertRequest, clip: Clip) -> CutFinder | None:
+    if request.cuts == "auto":
+        return ShotDetector()
+    if request.cuts == "none":
+        return None
+    counted = request.start is None and request.rate is None
+    return CutList(read_cuts(Path(request.cuts), counted=counted), clip.info.origin)
+
+
+def _open_writer(request: ConvertRequest, clip: Clip, layout: Layout, encoding: Encoding, made_by: str) -> VideoWriter:
+    info = clip.info
+    width, height = layout.size
+    return VideoWriter(
+        request.output,
+        width=width,
+        height=height,
+        time_base=clip.time_base,
+        rate=clip.rate,
+        encoding=encoding,
+        # as ffmpeg's -s: the shape on the screen stays
+        sample_aspect=info.sample_aspect * Fraction(info.width * layout.height, info.height * layout.width),
+        overwrite=request.overwrite,
+        copy_from=request.input if request.input.is_file() else None,
+        audio=request.audio,
+        metadata={"comment": _comment(made_by, info.metadata.items())},
+        start=clip.start,
+        end=clip.end,
     )
 
 
@@ -156,13 +173,14 @@ def _maps_stages(
     from v2vcli.engine.makers import chosen_maker, given_source, maker_source, require_kind
     from v2vcli.engine.mapping import extracted, followed, refinements
 
-    spec, video = generator.spec, (clip.info.width, clip.info.height)
+    spec, info = generator.spec, clip.info
+    video = info.width, info.height
     if request.maps is None:
         maker = maker or load_maker(request, generator, video)
         assert maker is not None  # it is for maps that are given
         made = extracted(maker, size)
         source = maker_source(chosen_maker(spec.kind, request.makers))
-        return [made, *refinements(request, spec, video, made=True, warn=warn)], source
+        return [made, *refinements(request, spec, info, made=True, warn=warn)], source
     from v2vcli.maps.schema import find_schema
     from v2vcli.maps.sources import open_maps
 
@@ -172,7 +190,7 @@ def _maps_stages(
     by_time = request.start is not None or request.rate is not None
     part = request.duration is not None or request.end is not None
     read = followed(maps, size, by_time=by_time, warn=warn, part=part)
-    return [read, *refinements(request, spec, video, made=False, warn=warn)], given_source(request.maps)
+    return [read, *refinements(request, spec, info, made=False, warn=warn)], given_source(request.maps)
 
 
 def _open_saved(request: ConvertRequest, generator: Generator, source: str, stack: ExitStack) -> MapWriter | None:
@@ -184,42 +202,39 @@ def _open_saved(request: ConvertRequest, generator: Generator, source: str, stac
     return stack.enter_context(MapWriter(request.save_maps, generator.spec, overwrite=request.overwrite, source=source))
 
 
-def _source(request: ConvertRequest, clip: Clip, generator: Generator, stop: StopRequest) -> Iterator[Window]:
+def _decoded(request: ConvertRequest, clip: Clip, generator: Generator, cuts: CutFinder | None) -> Iterator[Window]:
     from v2vcli.engine.device import window_length
 
-    detector = ShotDetector() if request.cuts == "auto" else None
-    return windows(stop.until(clip.frames()), window_length(request.window, generator.device), detector)
+    length = 1 if request.live else window_length(request.window, generator.device)
+    return windows(clip.frames(), length, cuts)
 
 
-def _paint(generator: Generator, keep_inputs: bool, mapped: Iterable[Window]) -> Iterator[_Painted]:
+def _paint(
+    generator: Generator, first_frames: FirstFrames, keep_inputs: bool, mapped: Iterable[Window]
+) -> Iterator[_Painted]:
     past = None
     for window in mapped:
-        pictures, past = generator.paint(window.maps, None if window.begins_shot else past)
+        if window.begins_shot:
+            past = first_frames.begin(window)
+        pictures, past = generator.paint(window.maps, past)
         frames = tuple(replace(frame, image=picture) for frame, picture in zip(window.frames, pictures, strict=True))
         inputs = tuple(frame.image for frame in window.frames) if keep_inputs else ()
         yield _Painted(frames, window.maps, inputs)
         del window, frames, inputs, pictures  # or they would live until the next window comes
 
 
-def _write(window: _Painted, size: tuple[int, int], writer: VideoWriter, saved: MapWriter | None) -> None:
+def _write(window: _Painted, layout: Layout, writer: VideoWriter, saved: MapWriter | None) -> list[Fraction]:
+    """Write the frames of a window, but for those that only warmed up; how long each lasts, in seconds."""
+    durations: list[Fraction] = []
     for number, frame in enumerate(window.frames):
-        picture = scaled(frame.image, *size)
-        if window.inputs:
-            picture = np.hstack((scaled(window.inputs[number], *size), picture))
-        writer.write(replace(frame, image=picture))
+        if not is_wanted(frame):
+            continue
+        original = window.inputs[number] if window.inputs else None
+        writer.write(replace(frame, image=layout.compose(frame.image, original)))
         if saved is not None:
             saved.write(window.maps[number], frame.pts)
-
-
-def scaled(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """A picture at another size: averaged over areas when shrinking, bicubic when enlarging."""
-    if picture.shape[:2] == (height, width):
-        return picture
-    import cv2
-
-    shrinks = width <= picture.shape[1] and height <= picture.shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8)
+        durations.append(frame.duration)
+    return durations
 
 
 @contextmanager

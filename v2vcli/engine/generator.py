@@ -18,7 +18,7 @@ from v2vcli.engine.device import choose_device, choose_precision, window_length
 from v2vcli.engine.request import Device, Precision
 from v2vcli.errors import ModelError, UsageError
 from v2vcli.maps.conditioning import map_tensor
-from v2vcli.maps.spec import MapFrame, MapSpec
+from v2vcli.maps.spec import MapFrame, MapSpec, resize_image
 from v2vcli.models.checkpoint import ModelInfo
 from v2vcli.models.painter import Painter
 
@@ -97,6 +97,39 @@ class Generator:
                 f"the GPU's memory is too small for {len(maps)} frames of {width}x{height} at once;"
                 " try a smaller --window or --paint-size"
             ) from error
+
+    def require_beginning(self, first_frame: str) -> None:
+        """Check that a shot can begin as ``--first-frame`` says.
+
+        Raises:
+            ModelError: the model has nothing to paint first frames with, or paints every frame by itself.
+        """
+        if first_frame == "paint" and self._painter.image_generator is None:
+            raise ModelError(
+                f"--first-frame paint: {self.info.name} has no image generator, which paints first frames; give zeros,"
+                " input or a picture"
+            )
+        if first_frame not in ("auto", "paint") and self._painter.generator is None:
+            raise ModelError(
+                f"--first-frame {first_frame}: {self.info.name} paints every frame by itself; leave it out"
+            )
+
+    def begin(self, first_map: MapFrame, picture: NDArray[np.uint8] | None) -> Any:
+        """The past of a shot, for `paint`, that begins otherwise than the model would by itself.
+
+        Args:
+            first_map: of the shot's first frame.
+            picture: (H, W, 3) uint8 RGB of any size, taken as if it had been painted before; None: nothing was.
+
+        Raises:
+            ModelError: the model paints every frame by itself.
+        """
+        image = None
+        if picture is not None:
+            fitting = resize_image(picture, *first_map.size)
+            pixels = torch.from_numpy(np.ascontiguousarray(fitting)).to(self.device)
+            image = pixels.permute(2, 0, 1)[None].float() / 127.5 - 1
+        return self._painter.begin(map_tensor([first_map], self.device), image)
 
     def stream(self, maps: Iterable[MapFrame], *, window: int | None = None) -> Iterator[NDArray[np.uint8]]:
         """Paint one shot, map by map, in constant memory.

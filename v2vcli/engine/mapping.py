@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from v2vcli.maps.edits import Edits
     from v2vcli.maps.extractors import MapExtractor
     from v2vcli.maps.sources import MapSource
-    from v2vcli.video.frame import Frame
+    from v2vcli.video.frame import Frame, VideoInfo
 
 Memory = TypeVar("Memory")
 Stage: TypeAlias = Callable[[Iterable[Window]], Iterator[Window]]
@@ -105,14 +106,14 @@ def edited(edits: Edits, warn: Callable[[str], None]) -> Stage:
 
 
 def refinements(
-    request: ClipRequest, spec: MapSpec, video: tuple[int, int], *, made: bool, warn: Callable[[str], None]
+    request: ClipRequest, spec: MapSpec, video: VideoInfo, *, made: bool, warn: Callable[[str], None]
 ) -> Iterator[Stage]:
     """The stages between maps as they come and maps as they are painted from and kept, as a request wants them.
 
     Args:
         request: what is asked for: smoothing, following of instances, edits.
         spec: of the maps.
-        video: (width, height) of the video, in whose pixels edits say places.
+        video: in its pixels edits say places, and from its beginning they count times.
         made: they were made from the frames just now; those that somebody made already are not smoothed.
         warn: told of edits that changed nothing.
 
@@ -137,10 +138,10 @@ def refinements(
         yield guided()
         yield from (refined(refine, last=refine is refiners[-1]) for refine in refiners)
     if request.relabel:
-        from v2vcli.engine.clip import origin
         from v2vcli.maps.edits import Edits
 
-        edits = Edits.parse(request.relabel, spec.label_schema, video=video, origin=origin(request.input))
+        size = video.width, video.height
+        edits = Edits.parse(request.relabel, spec.label_schema, video=size, origin=video.origin)
         yield edited(edits, warn)
 
 
@@ -183,9 +184,19 @@ def followed(
 
     def maps(windows: Iterable[Window]) -> Iterator[Window]:
         timed: Iterator[tuple[Fraction | None, MapFrame]] | None = None
-        for window in windows:
+        begins_shot = False
+        for whole in windows:
             if timed is None:
-                timed = source.timed(window.frames[0].pts - _SAME_TIME if by_time else None)
+                timed, begin = _begun(source, whole.frames[0].pts - _SAME_TIME if by_time else None)
+            # what is only there to warm up with has no map where the maps are those of the part alone
+            window = replace(
+                whole,
+                frames=tuple(f for f in whole.frames if f.index >= 0 or (begin is not None and f.pts >= begin)),
+                begins_shot=whole.begins_shot or begins_shot,
+            )
+            begins_shot = window.begins_shot and not window.frames
+            if not window.frames:
+                continue
             found = [_on_frame(frame, _map_of(frame, timed, source, by_time), source) for frame in window.frames]
             yield replace(window, maps=tuple(each.resized(*size) for each in found))
         left = None if timed is None else next(timed, None)
@@ -200,6 +211,17 @@ def followed(
             )
 
     return maps
+
+
+def _begun(
+    source: MapSource, start: Fraction | None
+) -> tuple[Iterator[tuple[Fraction | None, MapFrame]], Fraction | None]:
+    """The maps from a time on, and from when on there are any; None if they carry no times."""
+    timed = source.timed(start)
+    first = next(timed, None)
+    if first is None:
+        return timed, None
+    return chain([first], timed), None if first[0] is None else first[0] - _SAME_TIME
 
 
 def _on_frame(frame: Frame, found: MapFrame, source: MapSource) -> MapFrame:

@@ -76,6 +76,7 @@ class Pipeline(Generic[T]):
         source: called in the first thread; what it returns is iterated there.
         stages: each turns an iterator of items into an iterator of items.
         room: items that may wait between two stages.
+        wake: ends what the source may wait for (somebody who sends it something), when nobody wants it any more.
 
     Example:
         >>> with Pipeline(lambda: range(3), [lambda items: (i * i for i in items)]) as squares:
@@ -84,8 +85,13 @@ class Pipeline(Generic[T]):
     """
 
     def __init__(
-        self, source: Callable[[], Iterable[Any]], stages: list[Callable[[Iterator[Any]], Iterator[Any]]], room: int = 2
+        self,
+        source: Callable[[], Iterable[Any]],
+        stages: list[Callable[[Iterator[Any]], Iterator[Any]]],
+        room: int = 2,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
+        self._wake = wake
         self._channels: list[Channel[Any]] = [Channel(room) for _ in range(len(stages) + 1)]
         self._error: BaseException | None = None
         self._lock = threading.Lock()
@@ -102,6 +108,7 @@ class Pipeline(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._cancel()
+        self._wake()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()

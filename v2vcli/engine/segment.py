@@ -113,7 +113,7 @@ def segment(request: SegmentRequest, *, progress: OnProgress | None = None, make
             spec, make_maps = _given_maps(request, request.maps, video, (width, height), notes.append)
         require_fitting(request, spec)
         histogram = ClassHistogram(spec.schema) if request.stats and spec.schema is not None else None
-        stages = [make_maps, *refinements(request, spec, video, made=request.maps is None, warn=notes.append)]
+        stages = [make_maps, *refinements(request, spec, clip.info, made=request.maps is None, warn=notes.append)]
         writer = stack.enter_context(MapWriter(request.output, spec, overwrite=request.overwrite, source=source))
         preview = _open_preview(request, clip, spec, (width, height))
         if preview is not None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from v2vcli.engine.cut_list import CutFinder
 from v2vcli.maps.flow import GuideFlow
 from v2vcli.maps.spec import MapFrame
 from v2vcli.video.frame import Frame
-from v2vcli.video.shots import ShotDetector
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Window:
     guides: tuple[GuideFlow | None, ...] = ()
 
 
-def windows(frames: Iterable[Frame], length: int, detector: ShotDetector | None) -> Iterator[Window]:
+def windows(frames: Iterable[Frame], length: int, detector: CutFinder | None) -> Iterator[Window]:
     """Group frames into windows of at most `length`, ended early where a shot ends.
 
     Args:

@@ -135,12 +135,34 @@ class Painter:
             (N, 3, H, W) float32 frames in [-1, 1] on `device`, and the past for the next call (None if every frame
             is painted by itself).
         """
-        maps_NCHW = maps_NCHW.to(self.device, non_blocking=True)
         height, width = maps_NCHW.shape[-2:]
-        maps = F.pad(maps_NCHW, (0, -width % self.multiple, 0, -height % self.multiple), mode="reflect")
+        maps = self._padded(maps_NCHW)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             frames, past = self._painted(maps, past)
         return frames[..., :height, :width].float(), past
+
+    @torch.inference_mode()
+    def begin(self, map_1CHW: Tensor, image_13HW: Tensor | None) -> Any:
+        """The past of a sequence whose first frame is somebody else's picture, or of which there is nothing yet.
+
+        Args:
+            map_1CHW: the map of the sequence's first frame, any device.
+            image_13HW: a picture of that size in [-1, 1], taken as if it had been painted before; None: nothing was.
+
+        Raises:
+            ModelError: the model paints every frame by itself.
+        """
+        if self.generator is None:
+            raise ModelError(f"{self.info.name} paints every frame by itself, and begins with nothing")
+        image = None if image_13HW is None else self._padded(image_13HW)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.generator.start(image, self._padded(map_1CHW))
+
+    def _padded(self, frames_NCHW: Tensor) -> Tensor:
+        """On the device, with sides that the networks can halve."""
+        height, width = frames_NCHW.shape[-2:]
+        room = (0, -width % self.multiple, 0, -height % self.multiple)
+        return F.pad(frames_NCHW.to(self.device, non_blocking=True), room, mode="reflect")
 
     def _painted(self, maps: Tensor, past: Any) -> tuple[Tensor, Any]:
         if self.generator is None:
