@@ -9,7 +9,9 @@ Peculiar:
 - actors are not restarted by Ray but replaced here, so that a file that kills its worker is known, and given up after
   as many workers as in `worker_processes`;
 - what a lost worker left half-written is removed only once Ray says that its actor is dead;
-- a worker takes one GPU where the cluster has any and ``--device`` is not ``cpu``, else one CPU.
+- a worker takes one GPU where the cluster has any and ``--device`` is not ``cpu``, else one CPU (and Ray lets it
+  have as many threads); it gets its first file when it runs, not when it is asked for: a busy cluster may keep it
+  waiting.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from v2vcli.engine.request import ConvertRequest
 from v2vcli.engine.worker_processes import ATTEMPTS, lost_worker, remove_unfinished
 from v2vcli.errors import UsageError, V2VError
 
+_STORE: Final = 128 << 20  # bytes: what passes through Ray are names
 LOCAL: Final = "local"
 """A cluster of this machine alone, begun and ended with the batch."""
 
@@ -74,7 +77,7 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
     try:
         if address == LOCAL:
             # a core may be shared by workers that were asked for by number
-            ray.init(num_cpus=max(workers or 0, os.cpu_count() or 1), **quiet)
+            ray.init(num_cpus=max(workers or 0, os.cpu_count() or 1), object_store_memory=_STORE, **quiet)
         else:
             ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -109,12 +112,13 @@ def _unheard(progress: Progress) -> None:
 
 
 class _Team:
-    """The driver's side: at most as many actors as tasks, each with one task in hand."""
+    """The driver's side: at most as many actors as tasks; each has one task in hand, once it runs."""
 
     def __init__(self, ray: Any, tasks: Sequence[Task], progress: OnTaskProgress, workers: int | None) -> None:
         self._ray, self._progress = ray, progress
         self._todo = deque(tasks)
-        self._lost: dict[int, int] = {}
+        self._lost: dict[int, int] = {}  # workers that a task has cost, by its index
+        self._starting: dict[Any, Any] = {}  # what will be there when an actor runs -> the actor
         self._at: dict[Any, tuple[Any, Task]] = {}  # what will be there when a task is done -> its actor, the task
         resources = ray.cluster_resources()
         gpus = int(resources.get("GPU", 0)) if tasks[0].request.device != "cpu" else 0
@@ -123,12 +127,15 @@ class _Team:
 
     def work(self) -> Work:
         for _ in range(self._size):
-            self._give(self._actor())
-        while self._at:
-            finished, _ = self._ray.wait(list(self._at), num_returns=1)
-            actor, task = self._at.pop(finished[0])
+            self._start()
+        while self._todo or self._at:  # actors that the cluster has no room for are not waited for
+            finished = self._ray.wait([*self._starting, *self._at], num_returns=1)[0][0]
+            if finished in self._starting:
+                self._started(finished)
+                continue
+            actor, task = self._at.pop(finished)
             try:
-                came, hopeless = self._ray.get(finished[0])
+                came, hopeless = self._ray.get(finished)
             except self._ray.exceptions.RayActorError as error:
                 yield from self._replace(task, error)
                 continue
@@ -141,9 +148,27 @@ class _Team:
             self._give(actor)
             yield task, came
 
-    def _actor(self) -> Any:
+    def _start(self) -> None:
         remote = self._ray.remote(**self._takes, max_restarts=0, max_task_retries=0)(RemoteWorker)
-        return remote.remote()
+        actor = remote.remote()
+        self._starting[actor.ready.remote()] = actor
+
+    def _started(self, ready: Any) -> None:
+        """An actor runs, or could not be started.
+
+        Raises:
+            V2VError: it could not, and nobody else is at work.
+        """
+        actor = self._starting.pop(ready)
+        try:
+            self._ray.get(ready)
+        except self._ray.exceptions.RayError as error:
+            if not self._at and not self._starting:
+                raise V2VError(
+                    f"--ray: no worker could be started: {_first_line(error)}; is v2v installed on every machine?"
+                ) from error
+            return
+        self._give(actor)
 
     def _give(self, actor: Any) -> None:
         """The next task for an actor, or its end."""
@@ -162,13 +187,16 @@ class _Team:
         else:
             yield task, lost_worker(task.request, f"was given up after {lost} lost workers ({_first_line(error)})")
         if self._todo:
-            self._give(self._actor())
+            self._start()
 
     def stop(self) -> None:
-        """End those who are still at work."""
+        """End those who are still there."""
+        for actor in self._starting.values():
+            self._ray.kill(actor)
         for actor, task in self._at.values():
             self._ray.kill(actor)
             remove_unfinished(task.request)
+        self._starting.clear()
         self._at.clear()
 
 
