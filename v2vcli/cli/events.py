@@ -98,21 +98,21 @@ class Events:
                 "fps": _number(done.fps),
                 "speed": _number(done.speed),
                 "model": result.model,
-                "warnings": list(result.warnings),
+                "warnings": [_line(warning) for warning in result.warnings],
             }
         if error is not None:
-            values |= {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+            values |= {"kind": type(error).__name__, "message": _line(str(error)), "exit_code": error.exit_code}
         if reason is not None:
             values["reason"] = reason
         self.emit("file", values)
 
     def warning(self, text: str) -> None:
         """What went not quite as asked."""
-        self.emit("warning", {"message": text})
+        self.emit("warning", {"message": _line(text)})
 
     def error(self, kind: str, text: str, exit_code: int) -> None:
         """What ended the work, or kept one input from being done."""
-        self.emit("error", {"kind": kind, "message": text, "exit_code": exit_code})
+        self.emit("error", {"kind": kind, "message": _line(text), "exit_code": exit_code})
 
     def summary(self, exit_code: int) -> None:
         """The last line; does nothing the second time."""
@@ -123,6 +123,10 @@ class Events:
         elapsed = round(time.monotonic() - self._began, 3)
         self.emit("summary", {"exit_code": exit_code, **values, "elapsed": elapsed})
         self._place.close()
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _number(value: float) -> float | None:
