@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -125,29 +122,6 @@ def test_a_damaged_input_is_refused_or_tolerated(v2v: V2V, edge_model: Path, tmp
     done = v2v("convert", source, "-o", out, "--model", edge_model, "--tolerant")
     assert done.code == 0, done.err
     assert out.exists() and "v2v: warning: " in done.err
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 255), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_leaves_nothing_half_written(
-    edge_model: Path, tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    source = write_clip(tmp_path / "in.mp4", [picture(t % 60, size=(320, 180)) for t in range(3000)], lossless=False)
-    out = tmp_path / "out.mp4"
-    command = [sys.executable, "-m", "v2vcli", "convert", source, "-o", out, "--model", edge_model, "--device", "cpu"]
-    process = subprocess.Popen(
-        [str(word) for word in command], stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    part = tmp_path / "out.part.mp4"
-    for _ in range(1200):
-        if part.exists() and part.stat().st_size > 0:
-            break
-        time.sleep(0.05)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
-    assert "Traceback" not in err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
 
 
 @pytest.mark.parametrize(("shell", "code"), [("2>&-", 0), (">&-", 0), ("2> >(true)", 0), ("> /dev/full", 1)], ids=str)

@@ -102,6 +102,8 @@ def convert(
     """
     said = {name: value for name, value in locals().items() if name in _FIELDS}
     options.refuse_both(yes, no)
+    if keep_partial and skip_existing:
+        raise UsageError("--skip-existing would take what --keep-partial leaves for whole; --archive tells them apart")
     if audio_codec != "copy":
         raise UsageError(
             f"-c:a {audio_codec}: sound is copied here; -an leaves it out, and ffmpeg encodes it afterwards"

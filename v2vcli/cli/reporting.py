@@ -61,7 +61,12 @@ class Report:
         self._current = files
 
     def progress(self, progress: Progress) -> None:
-        """How far it is: the callback for a job."""
+        """How far it is: the callback for a job.
+
+        Raises:
+            Stopped: a signal came, and what it raised was lost on the way.
+        """
+        signals.check()
         if self._keep_partial and self._last is None:
             signals.willing(self.stop)  # from now on there is something to keep
         self._last = progress
@@ -93,7 +98,13 @@ class Report:
         self._messages.info(f"{files.output}: skipped, {reason}")
 
     def failed(self, files: Files, error: V2VError) -> None:
-        """One of several inputs cannot be done; of a single one, the error is raised instead."""
+        """One of several inputs cannot be done; of a single one, the error is raised instead.
+
+        Raises:
+            Stopped: a signal came, and the error is what a library made of it.
+        """
+        if not self.stop.asked:
+            signals.check()
         self._end()
         self._tell_failed(files, error)
         self._messages.error(str(error), kind=type(error).__name__, exit_code=error.exit_code)

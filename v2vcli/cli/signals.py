@@ -92,6 +92,15 @@ class Signals:
         """The work is over: what comes now is too late to change anything, and must not look like a failure."""
         self._over = True
 
+    def check(self) -> None:
+        """Raise what a signal raised, once more: somebody on the way, a library perhaps, may have swallowed it.
+
+        Raises:
+            Stopped: a signal came, and the job was not asked to finish instead.
+        """
+        if self.came is not None and not self._over and (self._job is None or not self._job.asked):
+            raise Stopped(self.came)
+
     def willing(self, job: StopRequest | None) -> None:
         """From now on the first Ctrl-C asks this job to finish its file instead of unwinding it; None: no more."""
         self._job = job
