@@ -6,6 +6,8 @@ import importlib
 import pkgutil
 import re
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -13,7 +15,7 @@ import v2vcli
 from tests.cli.conftest import V2V
 from tests.cli.contract import exit_codes
 from v2vcli.cli.signals import Stopped
-from v2vcli.errors import EXIT_CODES, INTERRUPTED, RESUMABLE, V2VError
+from v2vcli.errors import EXIT_CODES, INTERRUPTED, RESUMABLE, ClosedPipe, V2VError
 
 
 def _errors(kind: type[V2VError]) -> set[type[V2VError]]:
@@ -55,3 +57,24 @@ def test_the_help_has_the_table(v2v: V2V) -> None:
 def test_signals(name: str, code: int, says: str) -> None:
     stopped = Stopped(getattr(signal, name))
     assert (stopped.exit_code, str(stopped)) == (code, f"stopped by {says}")
+
+
+@pytest.mark.parametrize(
+    "error", [ClosedPipe("whoever read it has gone"), BrokenPipeError(32, "Broken pipe")], ids=repr
+)
+def test_a_closed_pipe_ends_quietly(v2v: V2V, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("v2vcli.cli.app.app", closed)
+    done = v2v("convert", "in.mp4", "-o", "-")
+    assert (done.code, done.out, done.err) == (1, "", "")
+
+
+def test_nobody_reads_what_is_printed() -> None:
+    script = "from v2vcli.cli import app; app.app = lambda *_, **__: print('x' * 200000); app.main()"
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(120) == 1
