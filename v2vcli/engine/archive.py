@@ -8,7 +8,7 @@ One line of JSON for each finished file, written when its output has its final n
 Peculiar:
 
 - a file counts as done if input, its size and time of change, output and options are those of a line. Outputs are not
-  looked at: they may have been moved away. Options that leave the picture as it is (``--device``, ``--window``, ``-y``)
+  looked at: they may have been moved away. Options that leave the picture as it is (``--device``, ``--window``, ``--verify``, ``-y``)
   do not count; of a model that is a file its size and time do;
 - lines are only ever added, each in one write under a lock and flushed to disk: several processes may share one
   archive, and what a killed process left of a line is stepped over;
@@ -34,7 +34,7 @@ if sys.platform != "win32":
     import fcntl
 
 _BEGIN: Final = b'{"input": "'
-_NOT_IN_THE_PICTURE: Final = frozenset({"input", "output", "overwrite", "device", "window"})
+_NOT_IN_THE_PICTURE: Final = frozenset({"input", "output", "overwrite", "device", "window", "verify"})
 
 
 class Identity(NamedTuple):
