@@ -63,9 +63,13 @@ def _v2v(
 
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
-    open_closed_streams()
-    signals.install()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        open_closed_streams()
+        signals.install()
+        code = run(sys.argv[1:])
+    except Stopped as stopped:
+        code = stopped.exit_code
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -74,14 +78,15 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code, an entry of `errors.EXIT_CODES`.
     """
-    messages.begin()
-    if wants_events(arguments):
-        messages.tell(Events(StderrPlace()), silent=True)
     try:
+        messages.begin()
+        if wants_events(arguments):
+            messages.tell(Events(StderrPlace()), silent=True)
         code = _run(arguments)
-    except Stopped as stopped:  # while something else was being told
-        code = stopped.exit_code
-    signals.finish()
+        signals.finish()
+    except Stopped as stopped:  # before the work, or while something else was being told
+        signals.finish()
+        code = _stopped(stopped)
     discard_all()
     if signals.came is not None and code != 0:
         code = Stopped(signals.came).exit_code  # whatever its sudden end looked like to a library
