@@ -8,8 +8,8 @@ One line of JSON for each finished file, written when its output has its final n
 Peculiar:
 
 - a file counts as done if input, its size and time of change, output and options are those of a line. Outputs are not
-  looked at: they may have been moved away. Options that leave the picture as it is (``--device``, ``--window``, ``--verify``, ``-y``)
-  do not count; of a model that is a file its size and time do;
+  looked at: they may have been moved away. Options that leave the picture as it is (``--device``, ``--window``,
+  ``--verify``, ``-y``) do not count; of a model that is a file its size and time do;
 - lines are only ever added, each in one write under a lock and flushed to disk: several processes may share one
   archive, and what a killed process left of a line is stepped over;
 - a file that is not such a record is refused, and never written to.
