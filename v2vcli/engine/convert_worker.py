@@ -81,7 +81,9 @@ class ConvertWorker:
         try:
             return convert(request, generator=self._generator, maker=self._maker, progress=progress, stop=stop)
         except V2VError as error:
-            return error
+            # its traceback would keep the frames of the conversion alive, and their pictures, to the end of the batch
+            error.__cause__ = error.__context__ = None
+            return error.with_traceback(None)
         except Exception as error:
             return V2VError(
                 f"{request.input}: {type(error).__name__}: {error}; this is a bug: convert it alone with -v debug"
