@@ -20,7 +20,7 @@ from typing import Any
 PATIENCE = 300  # seconds; for a machine that is busy with other things
 
 PLACES = {
-    "as it begins": "v2vcli.cli.app:run",
+    "as it begins": "v2vcli.cli.messages:Messages.begin",
     "while the model is loaded": "v2vcli.engine.generator:Generator.load",
     "as the output is opened": "v2vcli.video.writer:VideoWriter._write_header",
     "after the first window": "v2vcli.engine.progress:Meter.wrote",
@@ -41,7 +41,6 @@ class Shot:
         numbers: of the signals, one after the other.
         pause: seconds after each of them.
         stuck: then the function does not return.
-        hang_up: then the terminal is gone: the kernel sends SIGHUP, and nothing can be written there.
     """
 
     place: str

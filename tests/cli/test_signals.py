@@ -109,6 +109,7 @@ def test_the_second_stops_at_once(words: tuple[object, ...], tmp_path: Path, sec
 def test_a_terminal_that_goes_away(words: tuple[object, ...], tmp_path: Path) -> None:
     code, seen = run_on_a_terminal(words, tmp_path / "out")
     assert (code, left(tmp_path)) == (255, []), seen
+    assert "fps=" in seen  # it had a bar there, which could not be taken away
 
 
 SMALL = """
