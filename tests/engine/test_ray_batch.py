@@ -123,4 +123,6 @@ def test_files_have_the_same_names_everywhere(tmp_path: Path, monkeypatch: pytes
         tmp_path / "m.mkv",
     )
     assert (moved.model, moved.maps) == (str(tmp_path / "m.safetensors"), tmp_path / "poses")
-    assert everywhere(ConvertRequest(input=Path("a"), output=Path("b"), mode="edge2face")).model is None
+    plain = ConvertRequest(input=Path("a"), output=Path("b"), mode="edge2face", segmenter="v2v:m.safetensors")
+    assert everywhere(plain).model is None and everywhere(plain).cuts == "auto"
+    assert everywhere(plain).segmenter == f"v2v:{tmp_path / 'm.safetensors'}"

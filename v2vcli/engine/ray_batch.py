@@ -30,6 +30,8 @@ from v2vcli.engine.request import ConvertRequest
 from v2vcli.engine.worker_processes import ATTEMPTS, lost_worker, remove_unfinished
 from v2vcli.errors import UsageError, V2VError
 
+_MAY_BE_FILES: Final = ("model", "maps_schema", "segmenter", "pose", "face", "edges", "cuts", "first_frame")
+_WORDS: Final = frozenset({"auto", "none", "paint", "zeros", "input"})
 _STORE: Final = 128 << 20  # bytes: what passes through Ray are names
 LOCAL: Final = "local"
 """A cluster of this machine alone, begun and ended with the batch."""
@@ -202,12 +204,16 @@ class _Team:
 
 def everywhere(request: ConvertRequest) -> ConvertRequest:
     """A request whose files have the same names wherever it is carried out."""
-    files = {"input": request.input, "output": request.output, "maps": request.maps, "save_maps": request.save_maps}
+    files = {name: getattr(request, name) for name in ("input", "output", "maps", "save_maps")}
     moved: dict[str, Any] = {name: Path(os.path.abspath(path)) for name, path in files.items() if path is not None}
-    if request.makers.chosen is not None:  # file:PATH says the same as --maps
-        moved |= {name: None for name in ("segmenter", "pose", "face", "edges") if request.maps is not None}
-    if request.model is not None and os.path.exists(request.model):
-        moved["model"] = os.path.abspath(request.model)
+    for name in _MAY_BE_FILES:
+        value = getattr(request, name)
+        if isinstance(value, str) and value not in _WORDS:
+            family, colon, path = value.rpartition(":")
+            if os.path.exists(path):
+                moved[name] = family + colon + os.path.abspath(path)
+    if request.maps is not None:  # a maker file:PATH says the same, and has said it
+        moved |= dict.fromkeys(("segmenter", "pose", "face", "edges"))
     return replace(request, **moved)
 
 
