@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -18,20 +19,26 @@ from tests.engine.material import picture, write_clip
 from v2vcli.cli.app import app
 
 OPTIONS = {
-    "convert": "--cuts --device --edges --face --help --maps --maps-schema --mode --model --output --paint-size --pose"
-    " --precision --relabel --save-maps --segmenter --side-by-side --smooth-maps --tolerant --track --window -an"
-    " -c:v -crf -h -loglevel -n -o -pix_fmt -preset -r"
-    " -s -ss -t -to -v -y",
-    "segment": "--device --edges --face --format --help --json --maps --maps-schema --mode --model --output --pose"
-    " --preview --relabel --segmenter --skip-existing --smooth-maps --stats --tolerant --track --window -h -loglevel -n"
-    " -o -r -s -ss -t -to -v -y",
-    "train": "--device --dry-run --gpus --help --json --runs --set --start -h -loglevel -v",
-    "eval": "--device --help --json --maps --maps-schema --metric --mode --model --reference -h -loglevel -v",
-    "models list": "--help --json -h -loglevel -v",
-    "models import": "--arch --foreground --help --labels --name --output --scales --size -h -loglevel -o -v -y",
-    "models export": "--help --output -h -loglevel -o -v -y",
-    "models info": "--help --json --size --window -h -loglevel -v",
-    "models pull": "--help -h -loglevel -v",
+    "convert": "--archive --audio-codec --bit-rate --crf --cuts --device --duration --edges --end --face --first-frame"
+    " --format --frames --gop --gpus --help --hide-banner --hwaccel --input --input-format --input-pix-fmt --input-rate"
+    " --input-size --json --json-to --keep-going --keep-partial --live --loglevel --map-metadata --maps --maps-schema"
+    " --mode --model --movflags --no-audio --no-overwrite --no-stdin --no-subtitles --output --overlay --overwrite"
+    " --paint-size --pix-fmt --pose --precision --preset --rate --ray --recursive --relabel --save-maps --segmenter"
+    " --shard --side-by-side --size --skip-existing --smooth-maps --start --tolerant --track --verify --video-codec"
+    " --warmup --window -R -an -b:v -c:a -c:v -crf -f -frames:v -g -h -hide_banner -hwaccel -i -loglevel"
+    " -map_metadata -movflags -n -nostdin -o -pix_fmt -preset -progress -r -s -sn -ss -t -to -v -y",
+    "segment": "--device --duration --edges --end --face --format --help --json --loglevel --maps --maps-schema --mode"
+    " --model --no-overwrite --output --overwrite --pose --preview --rate --relabel --segmenter --skip-existing"
+    " --smooth-maps --start --stats --tolerant --track --window -h -loglevel -n -o -r -s -ss -t -to -v -y",
+    "train": "--device --dry-run --gpus --help --json --runs --set --start -h --loglevel -loglevel -v",
+    "eval": "--device --help --json --maps --maps-schema --metric --mode --model --reference -h --loglevel"
+    " -loglevel -v",
+    "models list": "--help --json -h --loglevel -loglevel -v",
+    "models import": "--arch --foreground --help --labels --name --output --overwrite --scales --size"
+    " -h --loglevel -loglevel -o -v -y",
+    "models export": "--help --output --overwrite -h --loglevel -loglevel -o -v -y",
+    "models info": "--help --json --size --window -h --loglevel -loglevel -v",
+    "models pull": "--help -h --loglevel -loglevel -v",
 }
 
 
@@ -60,6 +67,27 @@ def test_every_command_has_worked_examples(v2v: V2V) -> None:
     assert top.code == 0
     assert all(name in top.out for name in ("convert", "segment", "train", "eval", "models"))
     assert v2v().code == 2
+
+
+def test_the_options_of_convert_stand_in_panels(v2v: V2V) -> None:
+    text = v2v("convert", "--help").out
+    panels = [line.split("─ ")[1].split(" ─")[0] for line in text.splitlines() if "╭─ " in line]
+    assert [name for name in panels if "ffmpeg" in name] == [
+        "Part of the video (as ffmpeg)",
+        "Output video (as ffmpeg)",
+        "Sound, subtitles, container (as ffmpeg)",
+        "Inputs without a header (as ffmpeg, before -i)",
+        "Accepted for ffmpeg's sake",
+    ]
+    options = next(part for part in text.split("╭─ ") if part.startswith("Options"))
+    assert options.count("│\n") == 1 and "--help" in options  # every other one has its panel
+
+
+def test_the_shell_completes() -> None:
+    asked = {"_V2V_COMPLETE": "complete_bash", "COMP_WORDS": "v2v convert --first", "COMP_CWORD": "2"}
+    command = [sys.executable, "-m", "v2vcli"]
+    done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["--first-frame"]
 
 
 def test_version(v2v: V2V) -> None:
