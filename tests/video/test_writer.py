@@ -288,7 +288,8 @@ def test_every_refusal_comes_before_any_work(tmp_path: Path) -> None:
     _refused(tmp_path, "is a folder|exists")
     _refused(tmp_path / "out.xyz", "no known video container")
     _refused(tmp_path / "out", "no known video container")
-    _refused(tmp_path / "out.webm", "cannot hold libx264")
+    _refused(tmp_path / "out.webm", "cannot hold libx264 video; it holds libsvtav1, libvpx-vp9", encoding=FAST)
+    _refused(tmp_path / "out.mp4", "cannot hold prores_ks", encoding=Encoding(codec="prores_ks"))
     _refused(tmp_path / "out.mp4", "refuses 4x4", size=(4, 4), encoding=Encoding(codec="libx265"))
     _refused(tmp_path / "out.mp4", "no option speeed", encoding=Encoding(options={"speeed": "9"}))
     _refused(tmp_path / "out.mp4", "refuses", encoding=Encoding(options={"preset": "warp"}))
@@ -366,5 +367,5 @@ def test_encoder_settings_reach_the_encoder(tmp_path: Path) -> None:
         with av.open(str(path)) as container:
             assert [p.is_keyframe for p in container.demux(video=0) if p.size][:4] == [True, False, False, True]
     assert sizes[0] > 2 * sizes[1]
-    assert Encoding(codec="libsvtav1", preset="slow").encoder_options() == {"crf": "18", "preset": "5"}
+    assert Encoding(codec="libsvtav1", preset="slow").encoder_options() == {"crf": "30", "preset": "5"}
     assert "crf" not in Encoding(codec="ffv1", pix_fmt="yuv420p").encoder_options()

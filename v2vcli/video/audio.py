@@ -1,4 +1,4 @@
-"""Audio that the output container cannot hold as it is, encoded again; the last resort after copying."""
+"""Audio encoded again: because somebody asks for it, or as the last resort where the container cannot hold the old."""
 
 from __future__ import annotations
 
@@ -7,26 +7,52 @@ from collections.abc import Iterator
 import av
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
+from av.codec import Codec
+from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
 
+from v2vcli.errors import UsageError
+
 _BIT_RATE_PER_CHANNEL = 96_000
-_PREFERRED = {"webm": "libopus", "mp4": "aac", "mov": "aac", "ipod": "aac", "avi": "libmp3lame", "flv": "aac"}
+_PREFERRED = {
+    **dict.fromkeys(("mp4", "mov", "ipod", "flv", "mpegts", "matroska", "nut"), "aac"),
+    **{"webm": "libopus", "avi": "libmp3lame"},
+}
 _OPUS_RATES = (48_000, 24_000, 16_000, 12_000, 8_000)
+
+
+def require_audio_encoder(name: str) -> None:
+    """Check that there is an audio encoder of this name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        known = Codec(name, "w").type == "audio"
+    except UnknownCodecError:
+        known = False
+    if not known:
+        raise UsageError(f"-c:a {name}: not an audio encoder that is here; try copy, aac, libopus, libmp3lame or flac")
 
 
 class AudioTranscoder:
     """Decodes the packets of one audio stream and encodes them into another, keeping their times."""
 
-    def __init__(self, source: AudioStream, container: OutputContainer) -> None:
+    def __init__(self, source: AudioStream, container: OutputContainer, codec: str | None = None) -> None:
         """Add the new stream to ``container``.
+
+        Args:
+            source: what to decode.
+            container: where to.
+            codec: the encoder; None: what suits the container.
 
         Raises:
             ValueError, av.FFmpegError: there is no encoder for this container, or it does not take the audio.
         """
         name = container.format.name
-        codec = _PREFERRED.get(name) or container.default_audio_codec
+        codec = codec or _PREFERRED.get(name) or container.default_audio_codec
         rate = source.codec_context.sample_rate
-        if codec == "libopus" and rate not in _OPUS_RATES:
+        if codec in ("libopus", "opus") and rate not in _OPUS_RATES:
             rate = _OPUS_RATES[0]
         trial = av.CodecContext.create(codec, "w")  # a stream, once added, cannot be taken back
         assert isinstance(trial, AudioCodecContext)

@@ -69,6 +69,7 @@ _SWSCALE_MATRIX = {
     "smpte240m": Colorspace.SMPTE240M,
     "bt2020nc": Colorspace.BT2020,
 }
+_ALWAYS_601 = ("mjpeg", "libwebp", "libwebp_anim")
 # grey is stored full range by image-like codecs, limited range by these (their specifications say so when untagged)
 _LIMITED_GREY_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg")
 
@@ -101,7 +102,7 @@ def resolve_colour(frame: av.VideoFrame, codec: str) -> ColourTags:
     if is_rgb(name):
         return ColourTags("rgb", True, primaries, transfer)
     matrix = _MATRIX_NAMES.get(int(frame.colorspace))
-    guess = "bt709" if frame.width >= 1280 or frame.height > 576 else "smpte170m"
+    guess = _guessed_matrix(frame.width, frame.height)
     tagged_range = int(frame.color_range)
     if name.startswith("yuvj"):
         full = True
@@ -112,15 +113,29 @@ def resolve_colour(frame: av.VideoFrame, codec: str) -> ColourTags:
     return ColourTags(matrix or guess, full, primaries, transfer, guessed=matrix is None)
 
 
-def stored_tags(pix_fmt: str, codec: str) -> ColourTags:
+def _guessed_matrix(width: int, height: int) -> str:
+    """What players take the matrix of an untagged picture for."""
+    return "bt709" if width >= 1280 or height > 576 else "smpte170m"
+
+
+def stored_tags(pix_fmt: str, codec: str, untagged: tuple[int, int] | None = None) -> ColourTags:
     """The tags that go with samples written in ``pix_fmt`` by an encoder: BT.709 limited wherever there is a choice.
 
-    RGB has no matrix, ``yuvj*`` is full range by name, and MJPEG is BT.601 because a JPEG file cannot say otherwise.
+    RGB has no matrix, ``yuvj*`` is full range by name, and MJPEG and WebP are BT.601 because their files cannot say
+    otherwise. Where nothing in the output can, it is what players take a picture of this size for.
+
+    Args:
+        pix_fmt: FFmpeg's name of it.
+        codec: the encoder.
+        untagged: (width, height) where neither container nor coded picture hold tags.
     """
     if is_rgb(pix_fmt):
         return ColourTags("rgb", True, "bt709", "bt709")
-    matrix = "bt470bg" if codec == "mjpeg" else OUTPUT_TAGS.matrix
-    return replace(OUTPUT_TAGS, matrix=matrix, full_range=pix_fmt.startswith("yuvj"))
+    matrix = OUTPUT_TAGS.matrix if untagged is None else _guessed_matrix(*untagged)
+    if codec in _ALWAYS_601:
+        matrix = "bt470bg"
+    full = pix_fmt.startswith("yuvj") or (pix_fmt.startswith("gray") and untagged is not None)
+    return replace(OUTPUT_TAGS, matrix=matrix, full_range=full)
 
 
 def tag_encoder(context: av.VideoCodecContext, tags: ColourTags) -> None:

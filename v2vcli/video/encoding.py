@@ -12,6 +12,8 @@ What is peculiar:
   hide a delay. The price, measured at the same ``crf`` on driving and face clips: 17 to 61 % more bytes, part of
   which is quality (B-frames are quantised more coarsely).
 - ``crf`` and ``preset`` go to whatever the encoder calls them, and are left out where it has no such thing.
+- Pictures are 8 bits deep inside the program. In a deeper pixel format they are stored with the same colours, in finer
+  steps; what that buys is less banding from the encoder.
 - **The same frames give the same bytes.** x264's macroblock tree, in its AVX-512 form, sometimes reads what happens to
   lie in memory (seen with av 18: 2 to 3 of 100 encodings of ten small frames differ; none with AVX2, none without the
   tree). So where there is AVX-512, x264 is told to stay with AVX2, unless ``x264-params`` says ``asm=`` itself.
@@ -22,21 +24,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import av
-from av.codec import Codec
-from av.codec.codec import UnknownCodecError
 from av.codec.context import Flags, OptionType
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from v2vcli.errors import OutputError, UsageError
-from v2vcli.video.colour import stored_tags, tag_encoder
+from v2vcli.video.codecs import find_encoder, in_place_of, stored_format
+from v2vcli.video.colour import tag_encoder
 from v2vcli.video.failures import plain
+from v2vcli.video.frame import ColourTags
 
-_NEEDS_EVEN_CHROMA = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc", "libopenh264", "prores", "prores_ks")
 _FULL_CHROMA = {
     "yuv420p": "yuv444p",
     "yuvj420p": "yuvj444p",
@@ -48,8 +49,6 @@ _FULL_CHROMA = {
     "p010le": "yuv444p10le",
 }
 _QUANTISER_CODECS = ("mjpeg", "mpeg4", "mpeg2video")  # no crf; a fixed quantiser of 2 (best) to 31 instead
-_MAX_CRF = {"libsvtav1": 63, "libaom-av1": 63, "libvpx-vp9": 63, "libvpx": 63, "av1_nvenc": 63}
-_MAX_CRF |= dict.fromkeys(("libx264", "libx264rgb", "libx265", "h264_nvenc", "hevc_nvenc"), 51)
 _LAMBDA_PER_QUANTISER = 118  # FF_QP2LAMBDA
 _CPU_AVX_512F = 13  # OpenCV's number for it; its Python module has no name
 _REPEATABLE = "asm=avx2,fma3,bmi2"
@@ -69,61 +68,88 @@ _NUMERIC_PRESETS = {  # x264's names on SVT-AV1's scale
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the output video is encoded.
+    """How the output video is encoded. What is left out is filled in from `codecs`, at construction.
 
     Attributes:
         codec: an FFmpeg encoder, for example ``libx264``, ``libx265``, ``libsvtav1``, ``ffv1``, ``h264_nvenc``.
-        crf: constant quality, lower is better; None leaves the encoder's default.
-        preset: speed against size, in x264's words; None leaves the encoder's default.
+        crf: constant quality, lower is better; left out with ``bit_rate``, and of encoders that have no such scale.
+        preset: speed against size, in x264's words; None where an encoder has none of its own.
         pix_fmt: stored pixel format; see the module's note on odd sizes.
-        options: further encoder options, as ``ffmpeg -NAME VALUE`` takes them; they win over the fields above.
+        options: further encoder options, as ``ffmpeg -NAME VALUE`` takes them; they win over the other fields.
+        bit_rate: bits per second to aim at on average, in place of ``crf`` (``-b:v``).
+        gop: most frames from one key frame to the next (``-g``).
+        movflags: of mp4 and mov, as ffmpeg takes them: with a sign they are added to those set here.
+        at_once: the encoder keeps no frame back, at the price of size. A pipe's writer sees to it by itself.
     """
 
     codec: str = "libx264"
-    crf: float | None = 18
-    preset: str | None = "medium"
-    pix_fmt: str = "yuv420p"
+    crf: float | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    bit_rate: int | None = None
+    gop: int | None = None
+    movflags: str | None = None
+    at_once: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no encoder could do.
+        """Fill in what is left out, and refuse what no encoder could do.
 
         Raises:
             OutputError: unknown encoder or pixel format, or one the encoder does not take.
-            UsageError: a ``crf`` beyond the encoder's scale, which some take in silence.
+            UsageError: a value beyond the encoder's scale, which some take in silence, or two that exclude each other.
         """
-        try:
-            codec = Codec(self.codec, "w")
-        except UnknownCodecError as error:
-            raise OutputError(
-                f"unknown video encoder {self.codec!r}; try libx264, libx265, libsvtav1 or ffv1"
-            ) from error
-        if codec.type != "video":
-            raise OutputError(f"{self.codec} encodes {codec.type}, not video; try libx264")
-        try:
-            av.VideoFormat(self.pix_fmt)
-        except ValueError as error:
-            raise OutputError(f"unknown pixel format {self.pix_fmt!r}; try yuv420p or yuv420p10le") from error
-        known = [f.name for f in codec.video_formats or []]
-        if known and self.pix_fmt not in known:
-            raise OutputError(f"{self.codec} cannot store {self.pix_fmt}; it takes {', '.join(known[:8])}...")
+        encoder = find_encoder(self.codec)
+        if self.crf is not None and self.bit_rate is not None:
+            raise UsageError(f"-crf {self.crf:g} and -b:v {self.bit_rate}: quality or bit rate, give one of them")
+        if self.crf is not None and encoder.worst is not None and not 0 <= self.crf <= encoder.worst:
+            raise UsageError(f"-crf {self.crf:g}: {self.codec} goes from 0 (best) to {encoder.worst:g}")
+        if self.bit_rate is not None and self.bit_rate < 1000:
+            raise UsageError(f"-b:v {self.bit_rate}: below 1000 bits a second; 2M is two million")
+        if self.bit_rate is not None and not encoder.rated:
+            raise UsageError(f"-b:v {self.bit_rate}: {self.codec} has no bit rate to set; leave it out")
+        if self.gop is not None and self.gop < 1:
+            raise UsageError(f"-g {self.gop}: give at least 1, which makes every frame a key frame")
+        if self.crf is None and self.bit_rate is None:
+            object.__setattr__(self, "crf", encoder.crf)
+        if self.preset is None:
+            object.__setattr__(self, "preset", encoder.preset)
+        object.__setattr__(self, "pix_fmt", stored_format(encoder, self.pix_fmt or encoder.pix_fmt))
 
-        most = _MAX_CRF.get(self.codec)
-        if self.crf is not None and most is not None and not 0 <= self.crf <= most:
-            raise UsageError(f"-crf {self.crf:g}: {self.codec} goes from 0 (best) to {most}")
+    @property
+    def stored(self) -> str:
+        """The pixel format, which is always known once constructed."""
+        assert self.pix_fmt is not None
+        return self.pix_fmt
+
+    def usable(self, width: int, height: int) -> tuple[Encoding, str | None]:
+        """The same with a software encoder where the one asked for needs hardware that is not here; what to warn of."""
+        encoder = find_encoder(self.codec)
+        twin, warning = in_place_of(encoder, self.pix_fmt_for(width, height), width, height)
+        if twin.name == encoder.name:
+            return self, None
+        plain_format = {hard: asked for asked, hard in encoder.deep}.get(self.stored, self.stored)
+        # options are the hardware encoder's own; its presets p1 to p7 mean nothing to others
+        named = self.preset if self.preset in _NUMERIC_PRESETS else None
+        quality = self.crf if self.crf != encoder.crf else None
+        return (
+            replace(self, codec=twin.name, pix_fmt=plain_format, preset=named, crf=quality, options={}),
+            warning,
+        )
 
     def pix_fmt_for(self, width: int, height: int) -> str:
         """The pixel format that really is written for pictures of this size."""
-        if self.codec in _NEEDS_EVEN_CHROMA and (width % 2 or height % 2):
-            return _FULL_CHROMA.get(self.pix_fmt, self.pix_fmt)
-        return self.pix_fmt
+        if find_encoder(self.codec).even and (width % 2 or height % 2):
+            return _FULL_CHROMA.get(self.stored, self.stored)
+        return self.stored
 
     def encoder_options(self) -> dict[str, str]:
-        """Options for this encoder: ``crf``, ``preset`` and ``bf`` under its names, then ``options``, then silence."""
+        """Options for this encoder: the fields under its names, then ``options``, then silence."""
         supported = av.CodecContext.create(self.codec, "w").supported_options.private
         kinds = {option.name: option.type for option in supported}
+        encoder = find_encoder(self.codec)
         chosen: dict[str, str] = {}
-        if self.codec in _NEEDS_EVEN_CHROMA or self.codec == "mpeg4":
+        if (encoder.even and not self.codec.startswith("prores")) or self.codec == "mpeg4":
             chosen["bf"] = "0"
         if self.crf is not None:
             if "crf" in kinds:
@@ -133,9 +159,15 @@ class Encoding:
             elif self.codec in _QUANTISER_CODECS:
                 quantiser = min(31, max(2, round(self.crf / 6)))
                 chosen |= {"flags": "+qscale", "global_quality": str(quantiser * _LAMBDA_PER_QUANTISER)}
+        if self.bit_rate is not None:
+            chosen["b"] = str(self.bit_rate)
+        if self.gop is not None:
+            chosen["g"] = str(self.gop)
         if self.preset is not None and "preset" in kinds:
             numeric = kinds["preset"] == OptionType.INT and self.codec == "libsvtav1"
             chosen["preset"] = _NUMERIC_PRESETS.get(self.preset, self.preset) if numeric else self.preset
+        if self.at_once:
+            chosen |= encoder.at_once
         chosen |= self.options
         if self.codec == "libx264" and _has_avx512() and "asm=" not in chosen.get("x264-params", ""):
             chosen["x264-params"] = ":".join(filter(None, (chosen.get("x264-params"), _REPEATABLE)))
@@ -162,6 +194,7 @@ def open_encoder(
     time_base: Fraction,
     rate: Fraction,
     sample_aspect: Fraction,
+    tags: ColourTags,
 ) -> VideoStream:
     """Add a video stream to a container and open its encoder.
 
@@ -185,7 +218,7 @@ def open_encoder(
     context.pix_fmt = pix_fmt
     context.sample_aspect_ratio = sample_aspect
     context.flags |= int(Flags.frame_duration)  # durations travel through the encoder with their frames
-    tag_encoder(context, stored_tags(pix_fmt, encoding.codec))
+    tag_encoder(context, tags)
     if encoding.codec in ("libx265", "hevc_nvenc") and container.format.name in ("mp4", "mov"):
         context.codec_tag = "hvc1"  # QuickTime and Safari ignore HEVC under FFmpeg's default, hev1
     try:
