@@ -149,6 +149,26 @@ def test_a_batch(tmp_path: Path) -> None:
     assert [told[-1][key] for key in ("done", "skipped", "failed", "stopped")] == [0, 1, 1, 0]
 
 
+def test_a_batch_of_two_with_one_broken(v2v: V2V, edge_model: Path, tmp_path: Path) -> None:
+    good, bad = write_clip(tmp_path / "good.mp4", [picture(t) for t in range(4)]), tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video")
+    words = ("convert", bad, good, "-o", tmp_path / "{stem}.out.mp4", "--model", edge_model, "--device", "cpu")
+    done = v2v(*words, "--json")
+    told = read_events(done.err)
+    assert done.code == 3
+    files = {event["input"]: event for event in told if event["event"] == "file"}
+    assert (files[str(bad)]["state"], files[str(bad)]["exit_code"]) == ("failed", 5)
+    assert (files[str(good)]["state"], files[str(good)]["frames"]) == ("done", 4)
+    assert [event["exit_code"] for event in told if event["event"] == "error"] == [5, 3]
+    assert [told[-1][key] for key in ("exit_code", "done", "failed", "frames")] == [3, 1, 1, 4]
+
+
+def test_kept_partials_are_not_taken_for_whole(v2v: V2V, clip: Path, tmp_path: Path) -> None:
+    words = ("convert", clip, "-o", tmp_path / "{stem}.mp4", "--mode", "edge2face", "--keep-partial", "--skip-existing")
+    done = v2v(*words)
+    assert done.code == 2 and "--archive" in done.err and len(done.lines) == 1
+
+
 @pytest.mark.parametrize("finished", [False, True])
 def test_a_file_that_was_stopped(tmp_path: Path, finished: bool) -> None:
     def work(report: Report) -> None:
