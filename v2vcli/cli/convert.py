@@ -104,10 +104,6 @@ def convert(
     options.refuse_both(yes, no)
     if keep_partial and skip_existing:
         raise UsageError("--skip-existing would take what --keep-partial leaves for whole; --archive tells them apart")
-    if audio_codec != "copy":
-        raise UsageError(
-            f"-c:a {audio_codec}: sound is copied here; -an leaves it out, and ffmpeg encodes it afterwards"
-        )
     if hwaccel not in ("none", "auto"):
         messages.warning(f"-hwaccel {hwaccel}: frames are decoded on the CPU; --device says where the networks run")
     sources = [place(name) for name in (*(inputs or ()), *(named or ()))]

@@ -82,8 +82,9 @@ AudioCodec: TypeAlias = Annotated[
     typer.Option(
         "-c:a",
         "--audio-codec",
-        metavar="copy",
-        help="Sound is copied bit for bit; only where the container cannot hold it is it encoded again.",
+        metavar="copy|ENCODER",
+        help="Sound is copied bit for bit, and encoded only where the container cannot hold it; aac, libopus, ..."
+        " encode it in any case.",
         rich_help_panel=STREAMS_PANEL,
     ),
 ]

@@ -66,7 +66,7 @@ class Clip:
             raw=_raw_video(request),
             rate=request.input_rate if request.input_format != "rawvideo" else None,
             live=live,
-            carry=request.input == STREAM,
+            carry=request.input == STREAM and isinstance(request, ConvertRequest),
         )
         self.info: VideoInfo = self._reader.info
         self.start, self.end = self._reader.start, self._reader.end

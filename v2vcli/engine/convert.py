@@ -35,6 +35,7 @@ from v2vcli.engine.progress import Meter, OnProgress, Result
 from v2vcli.engine.request import ConvertRequest
 from v2vcli.engine.stopping import StopRequest
 from v2vcli.engine.targets import encoding_for, require_free, require_maps_free
+from v2vcli.engine.verifying import Verification
 from v2vcli.engine.windows import Window, windows
 from v2vcli.video.encoding import Encoding
 from v2vcli.video.frame import Frame
@@ -103,14 +104,18 @@ def convert(
         paint_size = generator.paint_size(info.width, info.height, request.paint_size)
         make_maps, source = _maps_stages(request, generator, maker, clip, paint_size, notes.append)
         saved = _open_saved(request, generator, source, stack)
-        writer = stack.enter_context(_open_writer(request, clip, layout, encoding, made_by))
+        verified = Verification(request, layout.size) if request.verify else None
+        writer = stack.enter_context(_open_writer(request, clip, layout, encoding, made_by, verified))
         meter = Meter(clip.expected_frames(), progress)
         decoded = partial(_decoded, request, clip, generator, cuts)
         paint = partial(_paint, generator, first_frames, layout.needs_input)
         with Pipeline[_Painted](decoded, [*make_maps, paint], room=1, wake=clip.cancel) as painted:
             for window in painted:
-                meter.wrote(_write(window, layout, writer, saved))
-                del window
+                written = _write(window, layout, writer, saved)
+                if verified is not None:
+                    verified.wrote([frame.pts for frame in written])
+                meter.wrote([frame.duration for frame in written])
+                del window, written
         if clip.ended_early:
             writer.end_here()
     # the writers have been closed: only now is everything on disk, and every warning known
@@ -134,7 +139,14 @@ def _cut_finder(request: ConvertRequest, clip: Clip) -> CutFinder | None:
     return CutList(read_cuts(Path(request.cuts), counted=counted), clip.info.origin)
 
 
-def _open_writer(request: ConvertRequest, clip: Clip, layout: Layout, encoding: Encoding, made_by: str) -> VideoWriter:
+def _open_writer(
+    request: ConvertRequest,
+    clip: Clip,
+    layout: Layout,
+    encoding: Encoding,
+    made_by: str,
+    verification: Verification | None,
+) -> VideoWriter:
     info = clip.info
     width, height = layout.size
     return VideoWriter(
@@ -147,11 +159,16 @@ def _open_writer(request: ConvertRequest, clip: Clip, layout: Layout, encoding: 
         # as ffmpeg's -s: the shape on the screen stays
         sample_aspect=info.sample_aspect * Fraction(info.width * layout.height, info.height * layout.width),
         overwrite=request.overwrite,
-        copy_from=request.input if request.input.is_file() else None,
+        format=request.output_format,
+        copy_from=clip.side or (request.input if request.input.is_file() else None),
         audio=request.audio,
-        metadata={"comment": _comment(made_by, info.metadata.items())},
+        audio_codec=request.audio_codec,
+        subtitles=request.subtitles,
+        keep_metadata=request.tags,
+        metadata={"comment": _comment(made_by, info.metadata.items() if request.tags else ())},
         start=clip.start,
         end=clip.end,
+        inspect=None if verification is None else verification.check,
     )
 
 
@@ -223,9 +240,9 @@ def _paint(
         del window, frames, inputs, pictures  # or they would live until the next window comes
 
 
-def _write(window: _Painted, layout: Layout, writer: VideoWriter, saved: MapWriter | None) -> list[Fraction]:
-    """Write the frames of a window, but for those that only warmed up; how long each lasts, in seconds."""
-    durations: list[Fraction] = []
+def _write(window: _Painted, layout: Layout, writer: VideoWriter, saved: MapWriter | None) -> list[Frame]:
+    """Write the frames of a window, but for those that only warmed up; which they were."""
+    written: list[Frame] = []
     for number, frame in enumerate(window.frames):
         if not is_wanted(frame):
             continue
@@ -233,8 +250,8 @@ def _write(window: _Painted, layout: Layout, writer: VideoWriter, saved: MapWrit
         writer.write(replace(frame, image=layout.compose(frame.image, original)))
         if saved is not None:
             saved.write(window.maps[number], frame.pts)
-        durations.append(frame.duration)
-    return durations
+        written.append(frame)
+    return written
 
 
 @contextmanager

@@ -44,7 +44,8 @@ class ConvertRequest(ClipRequest):
         pix_fmt: stored pixel format (``-pix_fmt``).
         movflags: of mp4 and mov, in the place of our own (``-movflags``).
         paint_size: (width, height) to paint at, or ``"input"``; None is the model's own area at the video's aspect.
-        audio: copy it.
+        audio: keep it.
+        audio_codec: ``copy``, bit for bit where the container can hold it, or an encoder (``-c:a``).
         subtitles: copy them.
         tags: copy the input's (``-map_metadata -1`` does not).
         cuts: ``auto`` forgets the painted past where a new shot begins; ``none`` never does; else a file that lists
@@ -72,6 +73,7 @@ class ConvertRequest(ClipRequest):
     movflags: str | None = None
     paint_size: tuple[int, int] | Literal["input"] | None = None
     audio: bool = True
+    audio_codec: str = "copy"
     subtitles: bool = True
     tags: bool = True
     cuts: str = "auto"

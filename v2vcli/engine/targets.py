@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from v2vcli import partfile
 from v2vcli.engine.request import ClipRequest, ConvertRequest
 from v2vcli.errors import UsageError
+from v2vcli.video.containers import default_codec
+from v2vcli.video.destination import require_writable
 from v2vcli.video.encoding import Encoding
 
-_CODEC_OF = {".webm": "libsvtav1"}
 _PRESETS = ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"]
-_CRF_OF = {"libsvtav1": 30.0, "libvpx-vp9": 31.0, "libaom-av1": 30.0}  # on a scale of 63, not 51
 
 
 def require_free(request: ConvertRequest) -> None:
@@ -19,10 +18,12 @@ def require_free(request: ConvertRequest) -> None:
 
     Raises:
         OutputError: the folder is missing or read-only, the target exists and ``-y`` was not given, is an input, is
-            being written by somebody else, or something has the name of its part file.
+            being written by somebody else, or something has the name of its part file; no container is known by its
+            name.
+        UsageError: a pipe without ``-f``, or with a format that cannot go through one.
     """
     inputs = [request.input, *([request.maps] if request.maps is not None else [])]
-    partfile.require_free(request.output, overwrite=request.overwrite, inputs=inputs)
+    require_writable(request.output, format=request.output_format, overwrite=request.overwrite, inputs=inputs)
     if request.save_maps is not None:
         require_maps_free(request.save_maps, request)
 
@@ -41,18 +42,22 @@ def require_maps_free(path: Path, request: ClipRequest) -> None:
 
 
 def encoding_for(request: ConvertRequest) -> Encoding:
-    """The encoding asked for, what is not said filled in by the output's extension.
+    """The encoding asked for, what is not said filled in by the output's container.
 
     Raises:
-        OutputError: unknown encoder or pixel format.
+        OutputError: unknown encoder or pixel format, or no container has the output's extension.
         UsageError: unknown preset of an encoder that would say so by itself, past every log.
     """
-    codec = request.codec or _CODEC_OF.get(request.output.suffix.lower(), Encoding.codec)
+    codec = request.codec or default_codec(request.output, request.output_format)
     if codec in ("libx264", "libx264rgb", "libx265") and request.preset not in (None, *_PRESETS):
         raise UsageError(f"-preset {request.preset}: {codec} knows {', '.join(_PRESETS)}")
     return Encoding(
         codec=codec,
-        crf=request.crf if request.crf is not None else _CRF_OF.get(codec, Encoding.crf),
-        preset=request.preset or Encoding.preset,
-        pix_fmt=request.pix_fmt or Encoding.pix_fmt,
+        crf=request.crf,
+        preset=request.preset,
+        pix_fmt=request.pix_fmt,
+        bit_rate=request.bit_rate,
+        gop=request.gop,
+        movflags=request.movflags,
+        at_once=request.live,
     )
