@@ -30,7 +30,7 @@ import torch  # noqa: E402
 
 import v2vcli  # noqa: E402
 from tests.engine.identity import COLUMNS, ENOUGH, Row, compare  # noqa: E402
-from tests.engine.identity_material import FIXTURES  # noqa: E402
+from tests.engine.identity_material import FIXTURES, KNOWN  # noqa: E402
 from tests.engine.pass_through import passing_through  # noqa: E402
 from tests.video.made import Maker  # noqa: E402
 from v2vcli.errors import InputError, V2VError  # noqa: E402
@@ -157,6 +157,8 @@ def page(made: list[Case], found: list[Case]) -> str:
         "",
         f"{sum(case.good for case in total)} of {len(total)} hold; {sum(case.plain == 'same' for case in total)} of"
         f" {sum(bool(case.plain) for case in total)} are the same as they come.",
+        "",
+        *(f"- {case.name}: {KNOWN.get(case.name, 'not understood yet')}" for case in total if not case.good),
         "",
         "## Generated files",
         "",

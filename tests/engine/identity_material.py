@@ -296,3 +296,8 @@ FIXTURES: dict[str, Fixture] = {
         "AVI", partial(_clip, name="sound.avi", codec="mpeg4", pts=range(50), audio=True, audio_codec="libmp3lame")
     ),
 }
+
+_CHROMA = "libswscale stretches the chroma of odd sizes over the picture: off by up to half a pixel at the far edge"
+_COVER = "attached pictures are left out"
+KNOWN = {"odd-420": _CHROMA, "bear-vp9-odd-dimensions.webm": _CHROMA, "cover": _COVER, "cover-mkv": _COVER}
+"""What does not hold yet, and why; also of the real files."""

@@ -14,19 +14,12 @@ import pytest
 
 import v2vcli
 from tests.engine.identity import Row, compare, psnr
-from tests.engine.identity_material import FIXTURES, textured
+from tests.engine.identity_material import FIXTURES, KNOWN, textured
 from tests.engine.pass_through import passing_through
 from tests.engine.plain_reading import contents
 from tests.video.made import Maker
 from v2vcli.engine.generator import Generator
 from v2vcli.video import Encoding, Frame, VideoWriter
-
-# what does not hold yet, and why
-KNOWN = {
-    "odd-420": "libswscale stretches the chroma of odd sizes: off by up to half a pixel at the far edge",
-    "cover": "attached pictures are left out",
-    "cover-mkv": "attached pictures are left out",
-}
 
 
 def _parameters() -> list[object]:
