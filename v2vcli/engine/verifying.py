@@ -1,8 +1,9 @@
 """``--verify``: what was written is decoded, frame by frame, before it gets its name.
 
 Peculiar: sizes, counts and times are compared, not pictures: encoders change those, and how much is what ``-crf`` says.
-Times are compared from the first frame on and to one tick of the container's clock (an mkv's is a millisecond); where a
-container knows an even rate only, frames are counted. Eight bytes are kept of every frame written.
+Times are compared from the first frame on and to one tick of the container's clock (an mkv's is a millisecond), or half
+a tick where it is exact; where a container knows an even rate only, frames are counted. Eight bytes are kept of every
+frame written.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Verification:
         if container.name == "image2":
             raise UsageError(f"--verify reads back one file, and {request.output} are many; leave it out")
         self._timed = container.timing not in ("even", "none")
+        self._exact = container.timing == "exact"
         self._size = size
         self._times = array("q")
 
@@ -75,7 +77,7 @@ class Verification:
                 time = frame.pts * tick
                 first = time if first is None else first
                 wanted = Fraction(self._times[count - 1] - self._times[0], _PER_SECOND)
-                if abs(time - first - wanted) > tick:
+                if abs(time - first - wanted) > (tick / 2 if self._exact else tick):
                     found = float(time - first)
                     raise _refused(f"frame {count - 1} comes {found:.6f} s after the first, not {float(wanted):.6f} s")
         if count != len(self._times):
