@@ -5,12 +5,14 @@ from v2vcli.video.frame import ColourTags, Frame, VideoInfo
 from v2vcli.video.reader import VideoReader
 from v2vcli.video.resample import resample
 from v2vcli.video.shots import ShotDetector
+from v2vcli.video.source import RawVideo
 from v2vcli.video.writer import VideoWriter
 
 __all__ = [
     "ColourTags",
     "Encoding",
     "Frame",
+    "RawVideo",
     "ShotDetector",
     "VideoInfo",
     "VideoReader",

@@ -163,10 +163,22 @@ class StreamDecoder:
         *,
         tolerant: bool,
         others: Callable[[av.Packet[Any]], None] | None = None,
+        size: Callable[[], int] | None = None,
     ) -> None:
-        """Decode ``stream`` of ``container``, called ``path`` in messages; ``others`` takes other packets."""
+        """Decode ``stream`` of ``container``, called ``path`` in messages.
+
+        Args:
+            container: opened.
+            stream: of it.
+            path: its name.
+            tolerant: step over damage.
+            others: takes the packets of other streams.
+            size: bytes there were, once everything has been read.
+        """
         self._container = container
         self._others = others
+        self._size = size
+        self._reached = 0  # bytes of the file, by the packets that say where they were
         self._stream = stream
         self._path = path
         self._tolerant = tolerant
@@ -245,6 +257,7 @@ class StreamDecoder:
                     if packet.stream_index == self._stream.index:
                         errors_in_a_row = 0
                         self._packets += 1
+                        self._reached = (packet.pos or 0) + packet.size
                         yield packet
                     elif self._others is not None:
                         self._others(packet)
@@ -261,6 +274,8 @@ class StreamDecoder:
             return
         announced = self._stream.frames
         name = self._container.format.name
+        if name == "yuv4mpegpipe" and self._size is not None and self._size() > self._reached:
+            self._damaged("the last frame is cut short")  # FFmpeg takes that for an ordinary end
         if not name.startswith(_HEADER_KNOWS_DURATION):
             return
         if announced and name.startswith(_QUICKTIME):

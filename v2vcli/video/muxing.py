@@ -95,6 +95,10 @@ def header_options(
             "video_track_timescale": str(clock),
             "movie_timescale": str(movie_timescale([clock, *sample_rates])),
         }
+        if piped:
+            # a fragment ends only with a second packet of one stream: where the first of another ends it, FFmpeg takes
+            # that stream to begin with the packet after
+            options["min_frag_duration"] = "1"
     elif container.name in _MATROSKA:
         # or audio that starts before 0 (encoder priming) would move the video
         options["avoid_negative_ts"] = "disabled"

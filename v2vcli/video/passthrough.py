@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _COVERS = ("matroska", "mp4", "mov", "ipod")
 _COVER_TYPES = {"mjpeg": ("image/jpeg", "jpg"), "png": ("image/png", "png")}
 _TS_CODECS = ("aac", "aac_latm", "mp2", "mp3", "ac3", "eac3", "opus", "dts", "truehd", "dvb_subtitle", "dvb_teletext")
+_NO_NEGATIVE_TIMES = ("nut", "mpegts")
 # set by the muxer, or true of the old file only
 _STALE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "timecode", "vendor_id", "rotate"}
 _STALE_PREFIXES = ("duration", "bps", "number_of_", "_statistics_", "alpha_mode")
@@ -225,11 +226,13 @@ class Passthrough:
         """Leave out packets from this second of the input's clock on, as if it had been asked for at the beginning."""
         self._end = end if self._end is None else min(end, self._end)
 
-    def _in_range(self, packet: av.Packet[Any]) -> bool:
+    def _in_range(self, packet: av.Packet[Any], shift: Fraction) -> bool:
         time = packet.pts if packet.pts is not None else packet.dts
         if time is None:
             return False
         seconds = time * packet.time_base
+        if seconds + shift < 0 and self._output.format.name in _NO_NEGATIVE_TIMES:
+            return False  # an encoder's priming, which nobody hears; all else would have to move for it
         return (self._start is None or seconds >= self._start) and (self._end is None or seconds < self._end)
 
     def until(self, time: Fraction | None, shift: Fraction) -> None:
@@ -245,7 +248,7 @@ class Passthrough:
             if time is not None and stamp is not None and stamp * packet.time_base > time:
                 return
             self._side.pop()
-            if self._in_range(packet):
+            if self._in_range(packet, shift):
                 self._forward(packet, shift)
         if time is None:
             for transcoder in self._transcoders.values():

@@ -38,6 +38,7 @@ class PipeSource:
 
     Attributes:
         name: what to call it in a message.
+        total: bytes read.
     """
 
     def __init__(self, place: str | Path | BinaryIO) -> None:
@@ -49,6 +50,7 @@ class PipeSource:
         self._failure: BaseException | None = None
         self._descriptor: int | None = None
         self._wake: tuple[int, int] | None = None
+        self.total = 0
         if isinstance(place, (str, Path)):
             self.name = "standard input"
             self._descriptor = _standard(0)
@@ -69,7 +71,9 @@ class PipeSource:
         if self._failure is not None:
             return b""
         try:
-            return self._read(size)
+            data = self._read(size)
+            self.total += len(data)
+            return data
         except BaseException as error:
             self._failure = error
             return b""

@@ -207,7 +207,15 @@ class ContainerSource:
 
     def _decode(self, container: InputContainer, stream: VideoStream) -> StreamDecoder:
         others = self.side.put if self.side is not None else None
-        return StreamDecoder(container, stream, self.name, tolerant=self._tolerant, others=others)
+        pipe = self._pipe
+        return StreamDecoder(
+            container,
+            stream,
+            self.name,
+            tolerant=self._tolerant,
+            others=others,
+            size=(lambda: container.size) if pipe is None else (lambda: pipe.total),
+        )
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """From where the source stands; see `Source`."""
