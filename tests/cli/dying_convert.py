@@ -30,7 +30,13 @@ _PRELOADED = (
 
 
 def run(
-    arguments: Sequence[object], *, moment: int | None = None, number: int = signal.SIGKILL, most: int | None = None
+    arguments: Sequence[object],
+    *,
+    moment: int | None = None,
+    number: int = signal.SIGKILL,
+    most: int | None = None,
+    reads: int | None = None,
+    said: Path | None = None,
 ) -> tuple[int, int | None]:
     """Run a command line in a process.
 
@@ -39,6 +45,8 @@ def run(
         moment: the signal comes when so many functions have been called; None: never.
         number: of the signal.
         most: bytes that a file may have; writing more fails as on a full disk does (with another number).
+        reads: standard output is a pipe whose reader takes so many bytes and goes.
+        said: a file that takes what is said on stderr.
 
     Returns:
         The exit code, negative if the process was killed; and how many functions were called, if it lived to tell.
@@ -47,7 +55,7 @@ def run(
     context.set_forkserver_preload(list(_PRELOADED))
     told, tell = context.Pipe(duplex=False)
     words = [str(argument) for argument in arguments]
-    process = context.Process(target=_run, args=(words, moment, number, most, tell))
+    process = context.Process(target=_run, args=(words, moment, number, most, reads, said, tell))
     process.start()
     tell.close()
     process.join(PATIENCE)
@@ -66,7 +74,15 @@ def run(
     return process.exitcode, called
 
 
-def _run(words: list[str], moment: int | None, number: int, most: int | None, tell: Connection) -> None:
+def _run(
+    words: list[str],
+    moment: int | None,
+    number: int,
+    most: int | None,
+    reads: int | None,
+    said: Path | None,
+    tell: Connection,
+) -> None:
     import torch
 
     from v2vcli.cli import app
@@ -86,8 +102,12 @@ def _run(words: list[str], moment: int | None, number: int, most: int | None, te
                 os.kill(os.getpid(), number)
 
     sys.argv = ["v2v", *words]
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
+    os.dup2(os.open(os.devnull if said is None else said, os.O_WRONLY | os.O_CREAT, 0o666), 2)
+    if reads is not None:
+        inlet, outlet = os.pipe()
+        os.dup2(outlet, 1)
+        os.close(outlet)
+        threading.Thread(target=_read_and_go, args=(inlet, reads), daemon=True).start()
     threading.setprofile(count)
     sys.setprofile(count)
     try:
@@ -96,3 +116,13 @@ def _run(words: list[str], moment: int | None, number: int, most: int | None, te
         sys.setprofile(None)
         threading.setprofile(None)
         tell.send(called)
+
+
+def _read_and_go(inlet: int, left: int) -> None:
+    """Whoever reads standard output: takes some and closes it."""
+    while left > 0:
+        taken = os.read(inlet, left)
+        if not taken:
+            break
+        left -= len(taken)
+    os.close(inlet)

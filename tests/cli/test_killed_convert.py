@@ -155,6 +155,18 @@ def test_the_output_folder_is_removed(job: Job, tmp_path: Path, again: str) -> N
     assert (folder / "out.mp4").read_bytes() == job.whole
 
 
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 0.9])
+@pytest.mark.parametrize("form", ["matroska", "nut", "yuv4mpegpipe", "mp4"])
+def test_the_reader_of_the_pipe_goes(job: Job, tmp_path: Path, form: str, share: float) -> None:
+    """`v2v convert ... -o - | head -c N`: it ends quietly, with the code of `docs/json.md`, and leaves nothing."""
+    said = tmp_path / "said"
+    expected = 25 * 64 * 32 * 3 // 2 if form == "yuv4mpegpipe" else len(job.whole)
+    code, _ = run([*job.arguments, "-o", "-", "-f", form], reads=int(share * expected), said=said)
+    assert code == 1
+    assert "error" not in said.read_text() and "Traceback" not in said.read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["said"]
+
+
 class _FailingEncoder:
     """A video stream whose encoder gives up at one of its calls; the last is the flush."""
 

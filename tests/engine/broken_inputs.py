@@ -200,7 +200,9 @@ def playable(path: Path) -> bool:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             decoded = sum(1 for _ in container.decode(stream))
-            return decoded > 0 and decoded == (stream.frames or decoded)
+            # AVI counts slots, empty ones too
+            expected = stream.frames if container.format.name.startswith("mov") else 0
+            return decoded > 0 and decoded == (expected or decoded)
     except (OSError, av.FFmpegError, IndexError):
         return False
 
