@@ -160,7 +160,7 @@ def test_an_mp4_with_its_index_first_comes_through(make: Maker) -> None:
         def seekable(self) -> bool:
             return False
 
-    with pytest.raises(InputError, match="index has to come first"):
+    with pytest.raises(InputError, match="its index comes last"):
         VideoReader(Once(slow.read_bytes()), format="mp4")
 
 

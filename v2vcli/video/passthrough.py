@@ -111,6 +111,7 @@ class Passthrough:
         self._path = self._side.name
         self.warnings: list[str] = self._side.warnings
         self._failed: set[int] = set()
+        self._before: dict[int, int] = {}  # time of each stream's last packet, in its ticks
         self._output = output
         self._copies: dict[int, Stream] = {}
         self._transcoders: dict[int, AudioTranscoder] = {}
@@ -255,8 +256,17 @@ class Passthrough:
                 for encoded in transcoder(None):
                     self._mux(encoded, encoded.stream_index)
 
+    def _give_duration(self, packet: av.Packet[Any]) -> None:
+        """A packet without one lasts as long as the one before: an mp4 would end before its last packet otherwise."""
+        before = self._before.get(packet.stream_index)
+        if packet.pts is not None:
+            self._before[packet.stream_index] = packet.pts
+            if not packet.duration and before is not None and packet.stream.type == "audio":
+                packet.duration = max(0, packet.pts - before)
+
     def _forward(self, packet: av.Packet[Any], shift: Fraction) -> None:
         source = packet.stream_index
+        self._give_duration(packet)
         ticks = round(shift / packet.time_base)
         packet.pts = None if packet.pts is None else packet.pts + ticks
         packet.dts = None if packet.dts is None else packet.dts + ticks

@@ -24,8 +24,9 @@ from v2vcli.video.demux import StreamDecoder, main_video, open_input, open_pipe
 from v2vcli.video.pipes import PipeSource
 
 _SANE_RATES = (Fraction(1, 3600), Fraction(480))
+_QUICKTIME = ("mov,mp4", "mp4", "mov")
 # formats that list their key frames with times; after a seek in others (MPEG-PS) times come out differently
-_INDEXED = ("mov,mp4", "matroska", "mp4", "mov")
+_INDEXED = (*_QUICKTIME, "matroska")
 _NO_DURATIONS = ("nut", "mpegts", "h264", "hevc")  # what FFmpeg says there follows from a guessed rate
 
 
@@ -221,9 +222,14 @@ class ContainerSource:
         """From where the source stands; see `Source`."""
         try:
             yield from self._decoder
-        except DamagedInput:
+        except DamagedInput as error:
             if self._pipe is not None:
                 self._pipe.check()
+                if not self._decoder.frames and self._container.format.name.startswith(_QUICKTIME):
+                    raise InputError(
+                        f"{self.name}: an mp4 cannot be read through a pipe when its index comes last;"
+                        " have it made with -movflags frag_keyframe+empty_moov, or save it to a file"
+                    ) from error
             raise
         if self._pipe is not None:
             self._pipe.check()
