@@ -30,7 +30,7 @@ import v2vcli
 from v2vcli.engine.maker_names import MakerNames
 from v2vcli.engine.makers import load_segmenter, maker_for
 from v2vcli.evaluation import Report, evaluate
-from v2vcli.maps.edges import CannyExtractor
+from v2vcli.maps.makers.edges import CannyExtractor
 from v2vcli.maps.schema import CAMVID11
 from v2vcli.models.catalog import find_model
 from v2vcli.models.checkpoint import load_model, save_model

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import v2vcli
-from v2vcli.maps.sources import open_maps
+from v2vcli.maps.files.sources import open_maps
 from v2vcli.models.catalog import find_model
 from v2vcli.models.checkpoint import read_info
 from v2vcli.video import VideoReader

@@ -34,9 +34,9 @@ import torch
 import v2vcli
 from v2vcli.engine.request import SegmentRequest
 from v2vcli.engine.segment import MapMaker, open_map_maker, segment
-from v2vcli.maps.smoothing import LabelSmoother
-from v2vcli.maps.sources import open_maps
-from v2vcli.maps.store import MapWriter
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.files.store import MapWriter
+from v2vcli.maps.over_time.smoothing import LabelSmoother
 from v2vcli.values import size as parsed_size
 from v2vcli.video import VideoReader
 from v2vcli.video.shots import ShotDetector

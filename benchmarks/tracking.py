@@ -36,11 +36,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from v2vcli.maps.flow import GuideFlow
+from v2vcli.maps.over_time.flow import GuideFlow
+from v2vcli.maps.over_time.smoothing import FlowGuides
+from v2vcli.maps.over_time.tracking import InstanceTracker
 from v2vcli.maps.schema import CITYSCAPES19
-from v2vcli.maps.smoothing import FlowGuides
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.tracking import InstanceTracker
 from v2vcli.worlds import open_world
 
 SEEDS, FRAMES, SIZE = (9101, 9102, 9103, 9104, 9105), 100, (512, 288)

@@ -38,7 +38,7 @@ from PIL import Image
 import v2vcli
 from v2vcli.engine.makers import load_segmenter
 from v2vcli.maps.conditioning import map_tensor
-from v2vcli.maps.flow import warp
+from v2vcli.maps.over_time.flow import warp
 from v2vcli.maps.spec import MapFrame
 from v2vcli.models.painter import Painter
 from v2vcli.train.recipe import Recipe

@@ -6,6 +6,7 @@ So it is as likely to lie anywhere in the work on a busy machine as on an idle o
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import resource
@@ -24,7 +25,7 @@ _PRELOADED = (
     "tests.cli.dying_convert",
     "v2vcli.cli.app",
     "v2vcli.engine.generator",
-    "v2vcli.maps.edges",
+    "v2vcli.maps.makers.edges",
     "scenedetect",
 )
 
@@ -105,6 +106,8 @@ def _run(
     os.dup2(os.open(os.devnull if said is None else said, os.O_WRONLY | os.O_CREAT, 0o666), 2)
     if reads is not None:
         inlet, outlet = os.pipe()
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            fcntl.fcntl(inlet, fcntl.F_SETPIPE_SZ, 4096)  # or a small output would be all in it before the reader goes
         os.dup2(outlet, 1)
         os.close(outlet)
         threading.Thread(target=_read_and_go, args=(inlet, reads), daemon=True).start()

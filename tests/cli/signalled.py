@@ -29,7 +29,13 @@ PLACES = {
 }
 """Module and function that is called there."""
 
-_PRELOADED = ("tests.cli.signalled", "v2vcli.cli.app", "v2vcli.engine.generator", "v2vcli.maps.edges", "scenedetect")
+_PRELOADED = (
+    "tests.cli.signalled",
+    "v2vcli.cli.app",
+    "v2vcli.engine.generator",
+    "v2vcli.maps.makers.edges",
+    "scenedetect",
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import V2V
 from tests.maps.fake_hub import Attempts, attempts, write_cached
-from v2vcli.maps.weights import torch_file, torchvision_weights
+from v2vcli.maps.makers.weights import torch_file, torchvision_weights
 
 __all__ = ["attempts"]
 

@@ -7,7 +7,8 @@ where the code itself allows others, and nothing else is:
 - `makers.maker_for` (with `chosen_maker`, which names it) gives a `MapExtractor` whose map of a frame is the frame.
 
 The maps are brought to the paint size, conditioned, padded, painted in windows and turned into pictures as ever. With
-``--maps INPUT`` instead of the second the input would be read by `maps.control_video`, not by the reader under test.
+``--maps INPUT`` instead of the second the input would be read by `maps.files.control_video`, not by the reader under
+test.
 """
 
 from __future__ import annotations

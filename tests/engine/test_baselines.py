@@ -11,7 +11,7 @@ from torch import nn
 
 import v2vcli
 from tests.engine.material import EDGES, SIZE, read
-from v2vcli.maps.edges import CannyExtractor
+from v2vcli.maps.makers.edges import CannyExtractor
 from v2vcli.models.checkpoint import ModelInfo, load_model, save_model
 from v2vcli.models.covst import Covst, CovstConfig
 from v2vcli.models.feature_encoder import FeatureEncoder, FeatureEncoderConfig

@@ -14,7 +14,7 @@ from v2vcli.engine.progress import Progress
 from v2vcli.engine.request import SegmentRequest
 from v2vcli.engine.resume import left_under, remove_leftovers
 from v2vcli.errors import InputError, ModelError, OutputError, UsageError
-from v2vcli.maps.sources import open_maps
+from v2vcli.maps.files.sources import open_maps
 from v2vcli.partfile import PartFile, part_of
 
 

@@ -25,7 +25,7 @@ from tests.engine.material import (
 )
 from v2vcli.engine.progress import Progress
 from v2vcli.errors import InputError, ModelError, OutputError, SchemaMismatch, UsageError
-from v2vcli.maps.edges import CannyExtractor
+from v2vcli.maps.makers.edges import CannyExtractor
 from v2vcli.maps.schema import VOC21
 from v2vcli.maps.spec import MapSpec
 

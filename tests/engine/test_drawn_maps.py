@@ -11,9 +11,9 @@ import pytest
 import v2vcli
 from tests.engine.material import SIZE, picture, save_painter, write_clip
 from v2vcli.errors import UsageError
-from v2vcli.maps.face import face_map
-from v2vcli.maps.keypoints import PoseSettings
-from v2vcli.maps.pose import pose_map
+from v2vcli.maps.drawn.face import face_map
+from v2vcli.maps.drawn.keypoints import PoseSettings
+from v2vcli.maps.drawn.pose import pose_map
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.worlds import open_world
 

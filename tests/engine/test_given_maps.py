@@ -14,8 +14,8 @@ from PIL import Image
 import v2vcli
 from tests.engine.material import LABELS, SIZE, save_painter
 from v2vcli.errors import InputError, SchemaMismatch
+from v2vcli.maps.files.sources import open_maps
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import MapSpec
 
 WITH_INSTANCES = MapSpec("labels", schema=CITYSCAPES19, instance_edges=True)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 import v2vcli
 from tests.engine.material import picture, read, save_painter, times, write_clip
 from v2vcli.errors import InputError, ModelError, UsageError
-from v2vcli.maps.face import face_map
-from v2vcli.maps.keypoints import FaceSettings, PoseSettings
-from v2vcli.maps.openpose import read_openpose
-from v2vcli.maps.pose import pose_map
+from v2vcli.maps.drawn.face import face_map
+from v2vcli.maps.drawn.keypoints import FaceSettings, PoseSettings
+from v2vcli.maps.drawn.pose import pose_map
+from v2vcli.maps.files.openpose import read_openpose
+from v2vcli.maps.files.store import stored_source
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.store import stored_source
 from v2vcli.worlds import open_world
 
 VIDEO = (96, 48)

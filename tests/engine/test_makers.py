@@ -19,12 +19,12 @@ from v2vcli.engine.mapping import Guides, extracted, guided, refined
 from v2vcli.engine.request import ConvertRequest
 from v2vcli.engine.windows import Window
 from v2vcli.errors import ModelError, SchemaMismatch, UsageError
-from v2vcli.maps.extractors import MapExtractor
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.files.store import MapWriter
 from v2vcli.maps.label_schema import LabelClass, LabelSchema
+from v2vcli.maps.makers.extractors import MapExtractor
 from v2vcli.maps.schema import CITYSCAPES19, VOC21
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import CannySettings, MapFrame, MapSpec
-from v2vcli.maps.store import MapWriter
 from v2vcli.video.frame import Frame
 
 CPU = torch.device("cpu")

@@ -12,13 +12,13 @@ from v2vcli.engine.convert import convert
 from v2vcli.engine.request import ConvertRequest, SegmentRequest
 from v2vcli.engine.segment import open_map_maker, segment
 from v2vcli.errors import InputError, OutputError, UsageError
-from v2vcli.maps.edges import canny
-from v2vcli.maps.map_file import stored_spec
+from v2vcli.maps.files.map_file import stored_spec
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.files.store import stored_source
+from v2vcli.maps.makers.edges import canny
+from v2vcli.maps.over_time.smoothing import LabelSmoother
 from v2vcli.maps.schema import CITYSCAPES35
-from v2vcli.maps.smoothing import LabelSmoother
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import MapSpec
-from v2vcli.maps.store import stored_source
 
 
 def test_edges_of_every_frame(edge_model: Path, clip: Path, tmp_path: Path) -> None:

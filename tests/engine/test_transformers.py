@@ -15,10 +15,10 @@ from tests.maps.tiny_transformers import mask2former, segformer, vitpose
 from v2vcli.engine.maker_names import parse_maker
 from v2vcli.engine.makers import fitted, open_maker
 from v2vcli.errors import ModelError, SchemaMismatch, UsageError
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.files.store import stored_source
 from v2vcli.maps.schema import CITYSCAPES19
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.store import stored_source
 
 CPU = torch.device("cpu")
 ASKED: dict[str, Any] = {"device": "cpu", "smooth_maps": 0, "duration": "0.2", "window": 5}

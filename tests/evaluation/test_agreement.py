@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from v2vcli.errors import SchemaMismatch, UsageError
 from v2vcli.evaluation import Context, Measurement, Moment
 from v2vcli.evaluation.agreement import MapAgreement
-from v2vcli.maps.edges import CannyExtractor
 from v2vcli.maps.label_schema import VOID, LabelClass, LabelSchema
+from v2vcli.maps.makers.edges import CannyExtractor
 from v2vcli.maps.spec import MapFrame, MapSpec
 
 SCHEMA = LabelSchema(

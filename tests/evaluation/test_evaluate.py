@@ -17,9 +17,9 @@ from rich.console import Console
 
 from v2vcli.errors import InputError, UsageError
 from v2vcli.evaluation import METRICS, Report, evaluate, metric
-from v2vcli.maps.edges import CannyExtractor
+from v2vcli.maps.files.store import MapWriter
+from v2vcli.maps.makers.edges import CannyExtractor
 from v2vcli.maps.spec import MapFrame
-from v2vcli.maps.store import MapWriter
 
 Images = Sequence[NDArray[np.uint8]]
 WriteVideo = Callable[..., Path]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from v2vcli.errors import InputError
 from v2vcli.evaluation import Context, Measurement, Moment
 from v2vcli.evaluation.temporal import WarpErrorDis
-from v2vcli.maps.flow import DisFlow, consistent, ends_inside, warp
+from v2vcli.maps.over_time.flow import DisFlow, consistent, ends_inside, warp
 
 Images = Sequence[NDArray[np.uint8]]
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.golden.recording import Golden, Parity
-from v2vcli.maps.background_edges import background_edges
 from v2vcli.maps.conditioning import map_tensor
-from v2vcli.maps.face import draw_face, face_box, part_labels, scaled, with_forehead
-from v2vcli.maps.keypoints import FaceSettings
+from v2vcli.maps.drawn.background_edges import background_edges
+from v2vcli.maps.drawn.face import draw_face, face_box, part_labels, scaled, with_forehead
+from v2vcli.maps.drawn.keypoints import FaceSettings
 from v2vcli.maps.spec import MapFrame, MapSpec
 
 EDGE_SHARE = 0.003

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tests.golden.recording import Golden, Parity
-from v2vcli.maps import flow as measuring
 from v2vcli.maps.conditioning import foreground_mask, halved, instance_edges, one_hot, pyramid
+from v2vcli.maps.over_time import flow as measuring
 from v2vcli.models.warp import reading_grid, warp
 from v2vcli.train.flow_teacher import FlowTeacher, flow_confidence, squared_residual
 

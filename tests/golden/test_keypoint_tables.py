@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.golden.recording import Parity
-from v2vcli.maps.keypoints import (
+from v2vcli.maps.drawn.keypoints import (
     FACE_PARTS,
     FINGERS,
     HEAD_LIMBS,

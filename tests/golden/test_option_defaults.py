@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.golden.recording import Parity
-from v2vcli.maps.pose import PoseDropout, PoseSettings
+from v2vcli.maps.drawn.pose import PoseDropout, PoseSettings
 from v2vcli.models.discriminators import DiscriminatorConfig
 from v2vcli.models.generator import GeneratorConfig
 from v2vcli.models.reference_request import FOREGROUND

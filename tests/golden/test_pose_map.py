@@ -14,8 +14,8 @@ from PIL import Image
 
 from tests.golden.recording import Golden, Parity
 from v2vcli.maps.conditioning import map_tensor
-from v2vcli.maps.keypoints import PoseSettings
-from v2vcli.maps.pose import draw_people, middle_columns, pose_map
+from v2vcli.maps.drawn.keypoints import PoseSettings
+from v2vcli.maps.drawn.pose import draw_people, middle_columns, pose_map
 from v2vcli.maps.spec import MapFrame
 
 FILE = "pose_map"

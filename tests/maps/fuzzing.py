@@ -20,12 +20,12 @@ from PIL import Image
 
 from tests.maps.clips import label_scene, random_map
 from v2vcli.errors import V2VError
-from v2vcli.maps.keypoint_json import keypoints_to_json
-from v2vcli.maps.keypoints import PoseSettings
+from v2vcli.maps.drawn.keypoints import PoseSettings
+from v2vcli.maps.files.keypoint_json import keypoints_to_json
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.files.store import MapWriter, stored_source
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES35
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import MapSpec
-from v2vcli.maps.store import MapWriter, stored_source
 
 SECONDS = 20
 """For one file; far more than any takes."""

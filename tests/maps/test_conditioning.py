@@ -7,7 +7,7 @@ import torch
 
 from v2vcli.errors import InputError, SchemaMismatch
 from v2vcli.maps.conditioning import foreground_mask, halved, instance_edges, map_tensor, one_hot, pyramid
-from v2vcli.maps.kitti import encode_flow
+from v2vcli.maps.files.kitti import encode_flow
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35
 from v2vcli.maps.spec import CannySettings, MapFrame, MapSpec
 
@@ -76,7 +76,7 @@ def test_edges_with_their_distance():
 def test_edge_distances_are_those_of_face_maps():
     """The same rule: a face map with a single curve drawn, seen as edges."""
     from v2vcli.maps.conditioning import edge_distance
-    from v2vcli.maps.curves import chain, draw
+    from v2vcli.maps.drawn.curves import chain, draw
 
     line = np.zeros((64, 80), np.uint8)
     draw(line, chain(np.array([[10.0, 10], [40, 30], [70, 20]]), quirks=False), 1, quirks=False)

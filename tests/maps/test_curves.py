@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from v2vcli.maps.curves import chain, curve, draw, draw_coloured
+from v2vcli.maps.drawn.curves import chain, curve, draw, draw_coloured
 
 
 def points(*pairs: tuple[float, float]) -> np.ndarray:

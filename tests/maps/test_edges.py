@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from v2vcli.maps.edges import CannyExtractor, CannySettings, canny
+from v2vcli.maps.makers.edges import CannyExtractor, CannySettings, canny
 
 
 def disc(size=128, inside=200, outside=60):

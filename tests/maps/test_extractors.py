@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional
 
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps.edges import CannyExtractor
-from v2vcli.maps.extractors import MapExtractor, SegmentationExtractor, label_map
+from v2vcli.maps.makers.edges import CannyExtractor
+from v2vcli.maps.makers.extractors import MapExtractor, SegmentationExtractor, label_map
 from v2vcli.maps.schema import Colour, LabelClass, LabelSchema
 from v2vcli.maps.spec import MapSpec
 

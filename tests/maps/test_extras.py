@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from v2vcli.errors import ModelError
-from v2vcli.maps import face_makers, transformers_loading
-from v2vcli.maps.transformers_makers import open_transformers
+from v2vcli.maps.makers import face_makers, transformers_loading
+from v2vcli.maps.makers.transformers_makers import open_transformers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -57,7 +57,7 @@ def test_the_commands_are_those_of_the_project() -> None:
 
 def test_the_makers_are_imported_without_the_packages() -> None:
     script = (
-        "import sys, v2vcli.maps.transformers_makers, v2vcli.maps.transformers_pose, v2vcli.maps.face_makers;"
+        "import sys; from v2vcli.maps.makers import transformers_makers, transformers_pose, face_makers;"
         "assert not {'transformers', 'face_alignment', 'torchvision'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=True)

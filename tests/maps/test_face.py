@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from v2vcli.errors import InputError
-from v2vcli.maps.background_edges import background_edges
 from v2vcli.maps.conditioning import map_tensor
-from v2vcli.maps.face import draw_face, face_box, face_map, part_labels, scaled, with_forehead
-from v2vcli.maps.keypoints import FACE_CURVES, FaceSettings
+from v2vcli.maps.drawn.background_edges import background_edges
+from v2vcli.maps.drawn.face import draw_face, face_box, face_map, part_labels, scaled, with_forehead
+from v2vcli.maps.drawn.keypoints import FACE_CURVES, FaceSettings
 from v2vcli.worlds import open_world
 
 WIDTH, HEIGHT = 160, 128

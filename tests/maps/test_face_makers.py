@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from tests.maps.fake_hub import Attempts, attempts
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps.extractors import MapExtractor
-from v2vcli.maps.face import face_map
-from v2vcli.maps.face_makers import (
+from v2vcli.maps.drawn.face import face_map
+from v2vcli.maps.drawn.keypoints import FaceSettings
+from v2vcli.maps.makers.extractors import MapExtractor
+from v2vcli.maps.makers.face_makers import (
     LONGEST,
     REQUIREMENT,
     FaceMaker,
@@ -29,8 +30,7 @@ from v2vcli.maps.face_makers import (
     largest_face,
     open_face_alignment,
 )
-from v2vcli.maps.keypoints import FaceSettings
-from v2vcli.maps.weights import torch_file
+from v2vcli.maps.makers.weights import torch_file
 from v2vcli.worlds import open_world
 
 __all__ = ["attempts"]
@@ -240,7 +240,9 @@ def test_the_package_is_opened_with_files_that_lie_in_torchs_cache(
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with monkeypatch.context() as before_they_are_there:
-        before_they_are_there.setattr("v2vcli.maps.face_makers.fetch", lambda url, name, progress: torch_file(url))
+        before_they_are_there.setattr(
+            "v2vcli.maps.makers.face_makers.fetch", lambda url, name, progress: torch_file(url)
+        )
         detector_file, network_file = fetch_weights(model)
     detector_file.parent.mkdir(parents=True)
     torch.manual_seed(0)

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from v2vcli.errors import InputError, SchemaMismatch, UsageError
-from v2vcli.maps.face import face_map
-from v2vcli.maps.keypoint_folder import drawn_on
-from v2vcli.maps.keypoints import BODY, FaceSettings, PoseSettings
-from v2vcli.maps.kitti import decode_depth, decode_flow, encode_depth, encode_flow
+from v2vcli.maps.drawn.face import face_map
+from v2vcli.maps.drawn.keypoints import BODY, FaceSettings, PoseSettings
+from v2vcli.maps.drawn.pose import pose_map
+from v2vcli.maps.files.keypoint_folder import drawn_on
+from v2vcli.maps.files.kitti import decode_depth, decode_flow, encode_depth, encode_flow
+from v2vcli.maps.files.sources import open_maps
 from v2vcli.maps.label_schema import LabelClass, LabelSchema
-from v2vcli.maps.pose import pose_map
 from v2vcli.maps.schema import CITYSCAPES19, CITYSCAPES35
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import MapSpec
 from v2vcli.worlds import open_world
 
@@ -201,7 +201,7 @@ def test_categories_that_fit_no_byte_are_numbered(tmp_path):
 
 
 def _schema_of(file):
-    from v2vcli.maps.panoptic import PanopticFolder
+    from v2vcli.maps.files.panoptic import PanopticFolder
 
     return MapSpec("labels", PanopticFolder.open(file).schema)
 

@@ -15,9 +15,9 @@ import pytest
 from tests.maps.clips import encode, random_map
 from tests.maps.fuzzing import STORED
 from v2vcli.errors import V2VError
-from v2vcli.maps.sources import open_maps
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.files.store import MapWriter
 from v2vcli.maps.spec import MapSpec
-from v2vcli.maps.store import MapWriter
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +82,7 @@ def test_files_that_are_no_maps(tmp_path, spec):
 
 def test_a_text_that_takes_forever_as_a_number_is_no_time(tmp_path):
     """`Fraction` reads 1e999999999, and takes hours."""
-    from v2vcli.maps.png_files import write_png
+    from v2vcli.maps.files.png_files import write_png
 
     write_png(tmp_path / "000000.png", np.zeros((4, 4), np.uint8), {"v2v_pts": "1e999999999"})
     ((pts, frame),) = open_maps(tmp_path, MapSpec("edges")).timed()

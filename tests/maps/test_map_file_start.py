@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from v2vcli.maps import map_file
-from v2vcli.maps.map_file import stored_maps
+from v2vcli.maps.files import map_file
+from v2vcli.maps.files.map_file import stored_maps
+from v2vcli.maps.files.store import MapWriter
 from v2vcli.maps.schema import CITYSCAPES19
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.store import MapWriter
 
 
 @pytest.mark.parametrize("step", [Fraction(1001, 30000), Fraction(1, 5000), Fraction(7, 3)])

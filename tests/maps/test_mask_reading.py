@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from v2vcli.maps.label_schema import VOID
-from v2vcli.maps.mask_reading import best_class, cropped, instances, panoptic, semantic_scores, stitched
+from v2vcli.maps.makers.mask_reading import best_class, cropped, instances, panoptic, semantic_scores, stitched
 
 CLASSES = 6
 THINGS = (1, 4)

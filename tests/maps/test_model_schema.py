@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from v2vcli.errors import ModelError
-from v2vcli.maps.model_schema import schema_of, tells_only_things
+from v2vcli.maps.makers.model_schema import schema_of, tells_only_things
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35, SCHEMAS, VOC21
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from v2vcli.errors import InputError
-from v2vcli.maps.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND, from_coco17
-from v2vcli.maps.openpose import parse_openpose, read_openpose
+from v2vcli.maps.drawn.keypoints import BODY, FACE, LEFT_HAND, RIGHT_HAND, from_coco17
+from v2vcli.maps.files.openpose import parse_openpose, read_openpose
 
 NAMES_COCO17 = "nose leye reye lear rear lsho rsho lelb relb lwri rwri lhip rhip lkne rkne lank rank"
 NAMES_BODY25 = "nose neck rsho relb rwri lsho lelb lwri mhip rhip rkne rank lhip lkne lank reye leye rear lear"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.maps.clips import label_scene
-from v2vcli.maps.palette import PaletteReader, _core
+from v2vcli.maps.files.palette import PaletteReader, _core
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, SCHEMAS, VOC21
 
 

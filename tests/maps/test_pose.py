@@ -7,8 +7,8 @@ import pytest
 
 from v2vcli.errors import InputError, UsageError
 from v2vcli.maps.conditioning import map_tensor
-from v2vcli.maps.keypoints import BODY, FACE, LEFT_HAND, PoseSettings, from_coco17
-from v2vcli.maps.pose import PoseDropout, draw_people, drop_densepose, middle_columns, pose_map
+from v2vcli.maps.drawn.keypoints import BODY, FACE, LEFT_HAND, PoseSettings, from_coco17
+from v2vcli.maps.drawn.pose import PoseDropout, draw_people, drop_densepose, middle_columns, pose_map
 
 WIDTH, HEIGHT = 120, 160
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from v2vcli.errors import InputError, SchemaMismatch
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.files.store import MapWriter
 from v2vcli.maps.label_schema import VOID, LabelClass, LabelSchema
 from v2vcli.maps.schema import CITYSCAPES19, CITYSCAPES35, SCHEMAS
 from v2vcli.maps.schema_names import COARSER, SYNONYMS
 from v2vcli.maps.schema_pairs import missing, pairs, updated
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.store import MapWriter
 
 PAGE = Path(__file__).parents[2] / "docs" / "schemas.md"
 NAMES = sorted({c.name for schema in SCHEMAS.values() for c in schema.classes} | set(SYNONYMS) | {"lava", "label 7"})

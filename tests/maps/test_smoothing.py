@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from v2vcli.errors import UsageError
+from v2vcli.maps.over_time.smoothing import LabelSmoother
 from v2vcli.maps.schema import CAMVID11
-from v2vcli.maps.smoothing import LabelSmoother
 from v2vcli.maps.spec import MapFrame, MapSpec
 
 SPEC = MapSpec("labels", CAMVID11)

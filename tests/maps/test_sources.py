@@ -9,11 +9,11 @@ from PIL import Image
 
 from tests.maps.clips import encode, label_frames, label_scene, random_frames
 from v2vcli.errors import InputError, SchemaMismatch, UsageError
-from v2vcli.maps.edges import CannyExtractor
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.files.store import MapWriter
+from v2vcli.maps.makers.edges import CannyExtractor
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35, VOC21, LabelClass, LabelSchema
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.store import MapWriter
 
 CITY, CITY35, CAMVID = (MapSpec("labels", s) for s in (CITYSCAPES19, CITYSCAPES35, CAMVID11))
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from v2vcli.errors import InputError, SchemaMismatch, UsageError
-from v2vcli.maps.keypoints import FaceSettings, PoseSettings
-from v2vcli.maps.kitti import decode_flow, encode_flow
+from v2vcli.maps.drawn.keypoints import FaceSettings, PoseSettings
+from v2vcli.maps.files.kitti import decode_flow, encode_flow
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35
 from v2vcli.maps.spec import CannySettings, MapFrame, MapSpec
 
@@ -289,7 +289,7 @@ def test_pictures_of_flow_and_depth():
 
 def test_schemas_and_specs_import_neither_torch_nor_opencv_nor_av():
     code = (
-        "import sys, v2vcli.maps.schema, v2vcli.maps.spec, v2vcli.maps.edges;"
+        "import sys, v2vcli.maps.schema, v2vcli.maps.spec, v2vcli.maps.makers.edges;"
         "print([m for m in ('torch', 'cv2', 'av', 'PIL') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

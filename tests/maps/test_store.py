@@ -11,11 +11,11 @@ from PIL import Image
 
 from tests.maps.clips import label_frames, random_frames
 from v2vcli.errors import DamagedInput, InputError, OutputError, SchemaMismatch
-from v2vcli.maps.map_file import SPEC_TAG, MapFileWriter, stored_maps, stored_spec
+from v2vcli.maps.files.map_file import SPEC_TAG, MapFileWriter, stored_maps, stored_spec
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.files.store import MapWriter
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, CITYSCAPES35, SCHEMAS
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import CannySettings, MapFrame, MapSpec
-from v2vcli.maps.store import MapWriter
 
 LABELS = MapSpec("labels", CITYSCAPES19)
 SPECS = [

@@ -12,15 +12,15 @@ import pytest
 
 from tests.maps.clips import random_map
 from v2vcli.errors import DamagedInput, InputError
-from v2vcli.maps.keypoints import FaceSettings, PoseSettings
-from v2vcli.maps.map_file import SOURCE_TAG, SPEC_TAG, VERSION_TAG, stored_as, stored_maps
-from v2vcli.maps.map_folder import folder_stored_as
-from v2vcli.maps.openpose import read_openpose
-from v2vcli.maps.pose import pose_map
+from v2vcli.maps.drawn.keypoints import FaceSettings, PoseSettings
+from v2vcli.maps.drawn.pose import pose_map
+from v2vcli.maps.files.map_file import SOURCE_TAG, SPEC_TAG, VERSION_TAG, stored_as, stored_maps
+from v2vcli.maps.files.map_folder import folder_stored_as
+from v2vcli.maps.files.openpose import read_openpose
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.files.store import MapWriter, stored_source
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES35
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import CannySettings, MapFrame, MapSpec
-from v2vcli.maps.store import MapWriter, stored_source
 
 SPECS = {
     "labels": MapSpec("labels", CAMVID11),

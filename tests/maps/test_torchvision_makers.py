@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from v2vcli.errors import InputError, UsageError
-from v2vcli.maps import torchvision_makers
-from v2vcli.maps.keypoints import PoseSettings
-from v2vcli.maps.pose import pose_map
+from v2vcli.maps.drawn.keypoints import PoseSettings
+from v2vcli.maps.drawn.pose import pose_map
+from v2vcli.maps.makers import torchvision_makers
+from v2vcli.maps.makers.torchvision_makers import InstanceMaker, PoseMaker, SemanticMaker, coco_people, open_torchvision
+from v2vcli.maps.makers.weights import torchvision_weights
 from v2vcli.maps.schema import VOC21
 from v2vcli.maps.schema_names import canonical_name
-from v2vcli.maps.torchvision_makers import InstanceMaker, PoseMaker, SemanticMaker, coco_people, open_torchvision
-from v2vcli.maps.weights import torchvision_weights
 
 CPU = torch.device("cpu")
 

@@ -19,12 +19,12 @@ from torchvision.models import get_model, get_model_weights
 
 from tests.maps.fake_hub import Attempts, attempts
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps import torchvision_makers
-from v2vcli.maps.extractors import MapExtractor
+from v2vcli.maps.makers import torchvision_makers
+from v2vcli.maps.makers.extractors import MapExtractor
+from v2vcli.maps.makers.torchvision_makers import open_torchvision
+from v2vcli.maps.makers.torchvision_networks import in_half, open_network
+from v2vcli.maps.makers.weights import torch_file, torchvision_weights
 from v2vcli.maps.schema import VOC21
-from v2vcli.maps.torchvision_makers import open_torchvision
-from v2vcli.maps.torchvision_networks import in_half, open_network
-from v2vcli.maps.weights import torch_file, torchvision_weights
 
 __all__ = ["attempts"]
 

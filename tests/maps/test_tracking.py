@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError, UsageError
-from v2vcli.maps.instance_motion import Motion, measured_motion
-from v2vcli.maps.instances import find_instances, likeness
+from v2vcli.maps.over_time.instance_motion import Motion, measured_motion
+from v2vcli.maps.over_time.instances import find_instances, likeness
+from v2vcli.maps.over_time.tracking import HIGHEST_ID, MOST_REMEMBERED, InstanceTracker, TrackedInstances
 from v2vcli.maps.schema import CITYSCAPES19
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.tracking import HIGHEST_ID, MOST_REMEMBERED, InstanceTracker, TrackedInstances
 
 SPEC = MapSpec("labels", CITYSCAPES19)
 ROAD, CAR, BUS = (CITYSCAPES19.class_named(name).id for name in ("road", "car", "bus"))

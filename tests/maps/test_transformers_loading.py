@@ -16,7 +16,7 @@ import torch
 from tests.maps import tiny_transformers as tiny
 from tests.maps.fake_hub import Attempts, attempts, write_cached
 from v2vcli.errors import UsageError, V2VError
-from v2vcli.maps.transformers_makers import open_transformers
+from v2vcli.maps.makers.transformers_makers import open_transformers
 
 __all__ = ["attempts"]
 
@@ -111,7 +111,7 @@ def refuse(*a, **k):
     raise OSError("no network here")
 socket.socket.connect = socket.socket.connect_ex = socket.create_connection = socket.getaddrinfo = refuse
 import numpy as np
-from v2vcli.maps.transformers_makers import open_transformers
+from v2vcli.maps.makers.transformers_makers import open_transformers
 maps = open_transformers("user/streets", "cpu").extract([np.zeros((40, 60, 3), np.uint8)], (30, 20))
 assert maps[0].size == (30, 20) and maps[0].instances is not None
 assert not made, made

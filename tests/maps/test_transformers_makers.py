@@ -10,12 +10,12 @@ import torch
 
 from tests.maps import tiny_transformers as tiny
 from v2vcli.errors import UsageError
-from v2vcli.maps.extractors import MapExtractor
 from v2vcli.maps.label_schema import VOID
-from v2vcli.maps.mask_reading import best_class, semantic_scores
+from v2vcli.maps.makers.extractors import MapExtractor
+from v2vcli.maps.makers.mask_reading import best_class, semantic_scores
+from v2vcli.maps.makers.transformers_loading import open_model
+from v2vcli.maps.makers.transformers_makers import Segmenter, _batch, open_transformers, task_of
 from v2vcli.maps.schema import CITYSCAPES19
-from v2vcli.maps.transformers_loading import open_model
-from v2vcli.maps.transformers_makers import Segmenter, _batch, open_transformers, task_of
 
 CPU = torch.device("cpu")
 FAMILIES = {

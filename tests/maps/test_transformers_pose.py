@@ -12,10 +12,10 @@ import torch
 from tests.maps import tiny_transformers as tiny
 from tests.maps.fake_hub import Attempts, attempts
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps.keypoints import PoseSettings, from_coco17
-from v2vcli.maps.pose import pose_map
-from v2vcli.maps.transformers_makers import open_transformers
-from v2vcli.maps.transformers_pose import DETECTOR, ObjectDetector, PersonDetector, PoseMaker, whole_frame
+from v2vcli.maps.drawn.keypoints import PoseSettings, from_coco17
+from v2vcli.maps.drawn.pose import pose_map
+from v2vcli.maps.makers.transformers_makers import open_transformers
+from v2vcli.maps.makers.transformers_pose import DETECTOR, ObjectDetector, PersonDetector, PoseMaker, whole_frame
 
 __all__ = ["attempts"]
 

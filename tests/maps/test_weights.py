@@ -14,8 +14,8 @@ import pytest
 
 from tests.maps.fake_hub import COMMIT, Attempts, attempts, serving, write_cached
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps import weights
-from v2vcli.maps.weights import HubId
+from v2vcli.maps.makers import weights
+from v2vcli.maps.makers.weights import HubId
 
 __all__ = ["attempts"]
 

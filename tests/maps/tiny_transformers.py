@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from v2vcli.maps.makers.transformers_loading import REQUIREMENT, OpenedModel
 from v2vcli.maps.schema import CITYSCAPES19
-from v2vcli.maps.transformers_loading import REQUIREMENT, OpenedModel
 
 transformers = pytest.importorskip("transformers", reason=f"the extra [hf] is not installed: {REQUIREMENT}")
 

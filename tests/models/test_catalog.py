@@ -8,7 +8,7 @@ import pytest
 
 from tests.maps.fake_hub import Attempts, attempts, write_cached
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps.transformers_pose import DETECTOR
+from v2vcli.maps.makers.transformers_pose import DETECTOR
 from v2vcli.models.catalog import HUB_FILE, bundled_models, find_model, pull_model
 
 __all__ = ["attempts"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tests.train.footage_files import drifting, write_video
 from tests.train.whole_clips import whole
 from v2vcli.errors import InputError, RecipeError, SchemaMismatch
-from v2vcli.maps.edges import CannyExtractor
+from v2vcli.maps.makers.edges import CannyExtractor
 from v2vcli.maps.schema import CAMVID11, CITYSCAPES19, VOC21
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.models.warp import warp

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.train.whole_clips import whole
 from v2vcli.errors import RecipeError, SchemaMismatch
-from v2vcli.maps.edges import CannyExtractor
+from v2vcli.maps.makers.edges import CannyExtractor
 from v2vcli.maps.schema import CAMVID11
 from v2vcli.maps.spec import MapSpec
 from v2vcli.train.batches import Sampler

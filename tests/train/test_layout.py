@@ -12,9 +12,9 @@ from PIL import Image
 
 from tests.train.footage_files import drifting
 from v2vcli.errors import InputError, RecipeError, SchemaMismatch
-from v2vcli.maps.edges import CannyExtractor, canny
-from v2vcli.maps.face import face_box, face_map
-from v2vcli.maps.keypoints import PoseSettings
+from v2vcli.maps.drawn.face import face_box, face_map
+from v2vcli.maps.drawn.keypoints import PoseSettings
+from v2vcli.maps.makers.edges import CannyExtractor, canny
 from v2vcli.maps.schema import CITYSCAPES35
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.train.clip_sampling import ClipWindow

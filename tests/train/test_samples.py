@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from v2vcli.maps.conditioning import map_tensor
-from v2vcli.maps.keypoints import PoseSettings
+from v2vcli.maps.drawn.keypoints import PoseSettings
 from v2vcli.maps.label_schema import VOID
 from v2vcli.maps.pictures import flow_picture
 from v2vcli.maps.schema import CITYSCAPES19

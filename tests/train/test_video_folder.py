@@ -13,9 +13,9 @@ import pytest
 
 from tests.train.footage_files import drifting, write_video
 from v2vcli.errors import InputError, RecipeError
-from v2vcli.maps.edges import CannyExtractor, canny
+from v2vcli.maps.files.sources import open_maps
+from v2vcli.maps.makers.edges import CannyExtractor, canny
 from v2vcli.maps.schema import CITYSCAPES19
-from v2vcli.maps.sources import open_maps
 from v2vcli.maps.spec import MapFrame, MapSpec, resize_image
 from v2vcli.train import pages, video_folder
 from v2vcli.train.clip_sampling import ClipWindow

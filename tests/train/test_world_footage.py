@@ -11,8 +11,8 @@ import torch
 
 from tests.train.whole_clips import whole
 from v2vcli.errors import RecipeError
-from v2vcli.maps.edges import CannyExtractor, canny
-from v2vcli.maps.face import face_map
+from v2vcli.maps.drawn.face import face_map
+from v2vcli.maps.makers.edges import CannyExtractor, canny
 from v2vcli.maps.schema import CITYSCAPES19
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.train.batches import Sampler

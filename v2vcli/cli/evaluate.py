@@ -85,7 +85,7 @@ def _measure(
     if mode is not None or model is not None:
         extractor, size = extractor_of(mode, model, output, device)
     from v2vcli.evaluation import evaluate as run  # and with it torch
-    from v2vcli.maps.sources import open_maps
+    from v2vcli.maps.files.sources import open_maps
 
     if maps is not None and extractor is not None:
         asked = open_maps(maps, extractor.spec, schema)

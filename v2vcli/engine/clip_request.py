@@ -51,7 +51,7 @@ class ClipRequest:
         input_pix_fmt: of raw video; None is yuv420p.
         input_rate: frames per second of raw video and of single pictures; None is 25.
         smooth_maps: how much label maps made here hold on to the frames before, from 0 to below 1;
-            see `maps.smoothing.LabelSmoother`.
+            see `maps.over_time.smoothing.LabelSmoother`.
         window: frames worked on at once; None leaves it to the device.
         tolerant: step over damage in the input with a warning.
     """

@@ -45,9 +45,9 @@ from v2vcli.video.writer import VideoWriter
 if TYPE_CHECKING:
     from v2vcli.engine.generator import Generator
     from v2vcli.engine.mapping import Stage
-    from v2vcli.maps.extractors import MapExtractor
+    from v2vcli.maps.files.store import MapWriter
+    from v2vcli.maps.makers.extractors import MapExtractor
     from v2vcli.maps.spec import MapFrame
-    from v2vcli.maps.store import MapWriter
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,8 +198,8 @@ def _maps_stages(
         made = extracted(maker, size)
         source = maker_source(chosen_maker(spec.kind, request.makers))
         return [made, *refinements(request, spec, info, made=True, warn=warn)], source
+    from v2vcli.maps.files.sources import open_maps
     from v2vcli.maps.schema import find_schema
-    from v2vcli.maps.sources import open_maps
 
     require_kind(spec.kind, request.makers)
     schema = None if request.maps_schema is None else find_schema(request.maps_schema)
@@ -213,7 +213,7 @@ def _maps_stages(
 def _open_saved(request: ConvertRequest, generator: Generator, source: str, stack: ExitStack) -> MapWriter | None:
     if request.save_maps is None:
         return None
-    from v2vcli.maps.store import MapWriter
+    from v2vcli.maps.files.store import MapWriter
 
     require_maps_free(request.save_maps, request)
     return stack.enter_context(MapWriter(request.save_maps, generator.spec, overwrite=request.overwrite, source=source))

@@ -1,7 +1,7 @@
 """What maps are that somebody already made, where no model says what they should be.
 
-A model that paints says what its maps mean, and `maps.sources.open_maps` brings given ones to that. `v2v segment` has
-no such model: it keeps them as what they say that they are, or as what ``--maps-schema`` says.
+A model that paints says what its maps mean, and `maps.files.sources.open_maps` brings given ones to that. `v2v segment`
+has no such model: it keeps them as what they say that they are, or as what ``--maps-schema`` says.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from v2vcli.errors import InputError
-from v2vcli.maps.map_file import stored_as
-from v2vcli.maps.map_folder import folder_stored_as
-from v2vcli.maps.panoptic import PanopticFolder
-from v2vcli.maps.picture_folder import MapFolder
+from v2vcli.maps.files.map_file import stored_as
+from v2vcli.maps.files.map_folder import folder_stored_as
+from v2vcli.maps.files.panoptic import PanopticFolder
+from v2vcli.maps.files.picture_folder import MapFolder
 from v2vcli.maps.schema import CITYSCAPES19, SCHEMAS, LabelSchema
 from v2vcli.maps.spec import MapKind, MapSpec
 

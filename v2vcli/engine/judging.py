@@ -10,7 +10,7 @@ from v2vcli.engine.makers import load_segmenter, maker_for
 from v2vcli.engine.modes import choose_model, require_agreement
 
 if TYPE_CHECKING:
-    from v2vcli.maps.extractors import MapExtractor
+    from v2vcli.maps.makers.extractors import MapExtractor
 
 
 def extractor_of(

@@ -16,7 +16,7 @@ from v2vcli.engine.request import ConvertRequest
 
 if TYPE_CHECKING:
     from v2vcli.engine.generator import Generator
-    from v2vcli.maps.extractors import MapExtractor
+    from v2vcli.maps.makers.extractors import MapExtractor
 
 
 def load_generator(request: ConvertRequest) -> tuple[Generator, str]:

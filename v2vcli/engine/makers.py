@@ -1,4 +1,4 @@
-"""The makers of maps, opened: from what an option says (`engine.maker_names`) to a `maps.extractors.MapExtractor`.
+"""The makers of maps, opened: from an option (`engine.maker_names`) to a `maps.makers.extractors.MapExtractor`.
 
 What a maker makes is fitted to what a model paints from: labels are remapped by name, or refused with the list of the
 classes that do not fit; drawn maps are drawn as the model's settings say. Nothing is chosen in secret: where no bundled
@@ -26,7 +26,7 @@ from v2vcli.maps.spec import CannySettings, MapFrame, MapKind, MapSpec
 if TYPE_CHECKING:
     import torch
 
-    from v2vcli.maps.extractors import MapExtractor
+    from v2vcli.maps.makers.extractors import MapExtractor
 
 DEFAULTS: Final[dict[MapKind, MakerName]] = {
     "labels": parse_maker("segmenter", f"bundled:{SEGMENTER}"),
@@ -131,26 +131,26 @@ def open_maker(
 def _opened(
     name: MakerName, device: torch.device, video: tuple[int, int] | None, drawn: MapSpec | None
 ) -> MapExtractor:
-    from v2vcli.maps.keypoints import FaceSettings, PoseSettings
+    from v2vcli.maps.drawn.keypoints import FaceSettings, PoseSettings
 
     pose = (drawn and drawn.pose) or PoseSettings()
     match name.family:
         case "bundled" | "v2v" if name.option is OPTIONS["segmenter"]:
             return load_segmenter(name.model, device, video)
         case "bundled":
-            from v2vcli.maps.edges import CannyExtractor
+            from v2vcli.maps.makers.edges import CannyExtractor
 
             return CannyExtractor((drawn and drawn.edges) or CannySettings())
         case "torchvision":
-            from v2vcli.maps.torchvision_makers import open_torchvision
+            from v2vcli.maps.makers.torchvision_makers import open_torchvision
 
             return open_torchvision(name.model, device, pose)
         case "hf":
-            from v2vcli.maps.transformers_makers import open_transformers
+            from v2vcli.maps.makers.transformers_makers import open_transformers
 
             return open_transformers(name.model, device, pose=pose)
         case "face-alignment":
-            from v2vcli.maps.face_makers import open_face_alignment
+            from v2vcli.maps.makers.face_makers import open_face_alignment
 
             return open_face_alignment(name.model, device, (drawn and drawn.face) or FaceSettings())
     raise UsageError(f"--{name.option.name} {name}: holds maps that are made already, and makes none")
@@ -186,7 +186,7 @@ def maker_source(name: MakerName) -> str:
 
 def given_source(path: Path) -> str:
     """Who made maps that are given: what they say themselves where v2v stored them, else ``file:`` and their name."""
-    from v2vcli.maps.store import stored_source
+    from v2vcli.maps.files.store import stored_source
 
     said = None if path.suffix.lower() == ".json" else stored_source(path)  # COCO's panoptic files are no videos
     return said or f"file:{path.name}"
@@ -203,7 +203,7 @@ def load_segmenter(name: str | Path, device: torch.device, video: tuple[int, int
     Raises:
         ModelError: not found, damaged, or not a segmenter.
     """
-    from v2vcli.maps.extractors import SegmentationExtractor
+    from v2vcli.maps.makers.extractors import SegmentationExtractor
     from v2vcli.models.catalog import find_model
     from v2vcli.models.checkpoint import load_model
     from v2vcli.models.segmenter import Segmenter
@@ -231,7 +231,7 @@ class RemappedExtractor:
         self._table = extractor.spec.label_schema.remap_table(spec.label_schema)
 
     def extract(self, images: Sequence[NDArray[np.uint8]], size: tuple[int, int]) -> list[MapFrame]:
-        """As `maps.extractors.MapExtractor.extract`."""
+        """As `maps.makers.extractors.MapExtractor.extract`."""
         return [
             replace(made, spec=self.spec, array=self._table[made.array])
             for made in self._extractor.extract(images, size)

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from v2vcli.engine.request import ClipRequest
 from v2vcli.engine.windows import Window
 from v2vcli.errors import InputError, UsageError
-from v2vcli.maps.flow import GuideFlow
+from v2vcli.maps.over_time.flow import GuideFlow
 from v2vcli.maps.spec import MapFrame, MapSpec
 
 if TYPE_CHECKING:
     from v2vcli.maps.edits import Edits
-    from v2vcli.maps.extractors import MapExtractor
-    from v2vcli.maps.sources import MapSource
+    from v2vcli.maps.files.sources import MapSource
+    from v2vcli.maps.makers.extractors import MapExtractor
     from v2vcli.video.frame import Frame, VideoInfo
 
 Memory = TypeVar("Memory")
@@ -55,7 +55,7 @@ def extracted(extractor: MapExtractor, size: tuple[int, int]) -> Stage:
 
 def guided() -> Stage:
     """A stage that finds the flow between frames, most of the work of smoothing and following, once for both."""
-    from v2vcli.maps.smoothing import FlowGuides
+    from v2vcli.maps.over_time.smoothing import FlowGuides
 
     flow = FlowGuides()
 
@@ -127,11 +127,11 @@ def refinements(
         return
     refiners: list[Refine[Any]] = []
     if made and request.smooth_maps > 0:
-        from v2vcli.maps.smoothing import LabelSmoother
+        from v2vcli.maps.over_time.smoothing import LabelSmoother
 
         refiners.append(LabelSmoother(request.smooth_maps).smooth)
     if request.track:
-        from v2vcli.maps.tracking import InstanceTracker
+        from v2vcli.maps.over_time.tracking import InstanceTracker
 
         refiners.append(_with_instances(InstanceTracker().track))
     if refiners:
@@ -228,7 +228,7 @@ def _on_frame(frame: Frame, found: MapFrame, source: MapSource) -> MapFrame:
     """A map of landmarks with the edges of the frame around the face; what was stored as a map has them."""
     if source.stored is not None or found.spec.kind != "face":
         return found
-    from v2vcli.maps.keypoint_folder import drawn_on
+    from v2vcli.maps.files.keypoint_folder import drawn_on
 
     return drawn_on(found, frame.image)
 

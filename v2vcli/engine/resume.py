@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from v2vcli.errors import InputError, OutputError
-from v2vcli.maps.map_file import stored_as
-from v2vcli.maps.map_folder import folder_stored_as, strangers
+from v2vcli.maps.files.map_file import stored_as
+from v2vcli.maps.files.map_folder import folder_stored_as, strangers
 from v2vcli.maps.spec import MapSpec
 from v2vcli.partfile import abandoned_part
 
@@ -37,7 +37,7 @@ def left_under(path: Path) -> Left:
     """Look at a maps output: every map in it is read once, checksums and all."""
     if not os.path.lexists(path):
         return Left("absent")
-    from v2vcli.maps.sources import open_maps
+    from v2vcli.maps.files.sources import open_maps
 
     spec = _stored_spec(path)
     if spec is None:

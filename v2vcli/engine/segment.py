@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import torch
 
     from v2vcli.engine.preview import Preview
-    from v2vcli.maps.extractors import MapExtractor
+    from v2vcli.maps.makers.extractors import MapExtractor
     from v2vcli.maps.spec import MapSpec
 
 
@@ -99,7 +99,7 @@ def segment(request: SegmentRequest, *, progress: OnProgress | None = None, make
         require_known_names(request)
         from v2vcli.engine.core_shares import core_shares  # and with it torch
         from v2vcli.engine.device import choose_device, window_length
-        from v2vcli.maps.store import MapWriter
+        from v2vcli.maps.files.store import MapWriter
 
         notes: list[str] = []
         video = clip.info.width, clip.info.height
@@ -182,8 +182,8 @@ def _given_maps(
 ) -> tuple[MapSpec, Stage]:
     """Maps that somebody made, to be stored in another form: what they are, and the stage that reads them."""
     from v2vcli.engine.given_maps import given_spec
+    from v2vcli.maps.files.sources import open_maps
     from v2vcli.maps.schema import find_schema
-    from v2vcli.maps.sources import open_maps
 
     schema = None if request.maps_schema is None else find_schema(request.maps_schema)
     spec = given_spec(maps, map_kind(request.mode, request.makers), schema)

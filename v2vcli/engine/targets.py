@@ -34,7 +34,7 @@ def require_maps_free(path: Path, request: ClipRequest) -> None:
     Raises:
         OutputError: as `require_free`, or the folder holds anything but maps.
     """
-    from v2vcli.maps import store
+    from v2vcli.maps.files import store
 
     sources = [request.input, getattr(request, "maps", None)]
     inputs = [source for source in sources if source is not None]

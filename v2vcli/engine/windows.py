@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from v2vcli.engine.cut_list import CutFinder
-from v2vcli.maps.flow import GuideFlow
+from v2vcli.maps.over_time.flow import GuideFlow
 from v2vcli.maps.spec import MapFrame
 from v2vcli.video.frame import Frame
 

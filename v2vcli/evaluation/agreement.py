@@ -15,8 +15,8 @@ from v2vcli.errors import UsageError
 from v2vcli.evaluation.registry import Context, Measurement, Moment, metric
 
 if TYPE_CHECKING:
-    from v2vcli.maps.extractors import MapExtractor
     from v2vcli.maps.label_schema import LabelSchema
+    from v2vcli.maps.makers.extractors import MapExtractor
     from v2vcli.maps.spec import MapFrame
 
 _KINDS_DIFFER = "the extractor makes {} and the maps asked for are {}: give the extractor of the mode that painted them"

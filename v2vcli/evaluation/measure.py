@@ -17,7 +17,7 @@ from v2vcli.evaluation.streams import Walk, moments
 from v2vcli.video.reader import VideoReader
 
 if TYPE_CHECKING:
-    from v2vcli.maps.extractors import MapExtractor
+    from v2vcli.maps.makers.extractors import MapExtractor
     from v2vcli.maps.spec import MapFrame
 
 
@@ -111,7 +111,7 @@ def _choose(names: Sequence[str] | None, given: set[Need]) -> list[MetricInfo]:
 def _open(maps: str | Path | Iterable[MapFrame], extractor: MapExtractor | None) -> Iterable[MapFrame]:
     if not isinstance(maps, str | Path):
         return maps
-    from v2vcli.maps.sources import open_maps
+    from v2vcli.maps.files.sources import open_maps
 
     assert extractor is not None, "_choose lets no metric through that needs maps without an extractor"
     return open_maps(maps, extractor.spec)

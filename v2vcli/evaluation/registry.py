@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from v2vcli.errors import UsageError
 
 if TYPE_CHECKING:  # extractors bring torch with them, which no metric but ssim needs
-    from v2vcli.maps.extractors import MapExtractor
+    from v2vcli.maps.makers.extractors import MapExtractor
     from v2vcli.maps.spec import MapFrame
 
 Image = NDArray[np.uint8]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from v2vcli.errors import InputError
 from v2vcli.evaluation.registry import Context, Image, Measurement, Moment, metric
-from v2vcli.maps.flow import DIS_MIN_SIDE, DisFlow, GuideFlow, warp
+from v2vcli.maps.over_time.flow import DIS_MIN_SIDE, DisFlow, GuideFlow, warp
 
 MIN_TRUSTED_SHARE = 0.1
 """Pairs of frames with a smaller share of trusted pixels are left out: a cut, or a flow that failed altogether."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from v2vcli.errors import InputError, SchemaMismatch
-from v2vcli.maps.kitti import decode_flow, nearness
+from v2vcli.maps.files.kitti import decode_flow, nearness
 from v2vcli.maps.label_schema import VOID, LabelSchema
 from v2vcli.maps.spec import MapFrame
 

@@ -225,7 +225,7 @@ class LabelSchema:
     def ids_from_colours(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Read a colour-coded label map back: nearest colour of the palette (Euclidean in RGB), blurred borders mended.
 
-        Whether a picture is colour-coded in this palette at all is judged by `v2vcli.maps.palette.PaletteReader`.
+        Whether a picture is colour-coded in this palette at all is judged by `v2vcli.maps.files.palette.PaletteReader`.
 
         Args:
             rgb: (H, W, 3) uint8 RGB.
@@ -233,7 +233,7 @@ class LabelSchema:
         Returns:
             (H, W) uint8 ids; `void_id` where the void colour is nearest.
         """
-        from v2vcli.maps.palette import PaletteReader
+        from v2vcli.maps.files.palette import PaletteReader
 
         return PaletteReader.of_schema(self).read(rgb).values
 

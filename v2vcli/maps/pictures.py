@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from v2vcli.maps.kitti import decode_flow, nearness
+from v2vcli.maps.files.kitti import decode_flow, nearness
 
 if TYPE_CHECKING:
     from v2vcli.maps.spec import MapSpec

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError, SchemaMismatch, UsageError
-from v2vcli.maps.keypoints import (
+from v2vcli.maps.drawn.keypoints import (
     FACE_CURVES,
     FaceSettings,
     Points,
@@ -32,12 +32,12 @@ __all__ = ["DRAWN_KINDS", "CannySettings", "MapFrame", "MapKind", "MapSpec", "br
 MapKind: TypeAlias = Literal["labels", "edges", "rgb", "face", "pose", "flow", "depth"]
 _BRIEF: Final = 400
 DRAWN_KINDS: Final = ("face", "pose")
-"""Kinds that are drawn from keypoints (`maps.face`, `maps.pose`)."""
+"""Kinds that are drawn from keypoints (`maps.drawn.face`, `maps.drawn.pose`)."""
 
 
 @dataclass(frozen=True)
 class CannySettings:
-    """How edge maps are made (`v2vcli.maps.edges.canny`). A model must be given edges made the way it was trained on.
+    """How edge maps are made (`v2vcli.maps.makers.edges.canny`). A model needs edges made as in its training.
 
     Thresholds are on the L2 norm of the 3x3 Sobel gradient of the blurred luma (0..255): a step of d gives up to 4 d.
 
@@ -234,11 +234,11 @@ class MapFrame:
     Attributes:
         spec: Kind and schema.
         array: labels (H, W) uint8 ids; edges (H, W) uint8, 0 or 255; rgb (H, W, 3) uint8; face and pose (H, W, C)
-            uint8, C = `spec.channels`; flow (H, W, 3) and depth (H, W) uint16 as `maps.kitti` encodes them.
+            uint8, C = `spec.channels`; flow (H, W, 3) and depth (H, W) uint16 as `maps.files.kitti` encodes them.
         instances: (H, W) int32 ids that differ wherever objects differ (of a face: its parts), or None; labels and
             faces only.
         keypoints: What a face or pose was drawn from, float64 in pixels of the map: face (68, 2) x, y; pose
-            (people, 137, 3) x, y, confidence (`maps.keypoints`). None where it is not known.
+            (people, 137, 3) x, y, confidence (`maps.drawn.keypoints`). None where it is not known.
 
     Raises:
         InputError: Shape or type does not fit the kind.

@@ -16,7 +16,16 @@ from importlib.resources import files
 from pathlib import Path
 
 from v2vcli.errors import ModelError
-from v2vcli.maps.weights import FORBIDDEN, HUB, HubId, hub_refusal, missing_weights, offline, pull, repository_cache
+from v2vcli.maps.makers.weights import (
+    FORBIDDEN,
+    HUB,
+    HubId,
+    hub_refusal,
+    missing_weights,
+    offline,
+    pull,
+    repository_cache,
+)
 
 HUB_FILE = "model.safetensors"
 """The file a hub repository must hold."""
@@ -74,7 +83,7 @@ def pull_model(name: str, *, progress: bool = False) -> list[Path]:
         return [find_model(own)]
     family, _, model = name.partition(":")
     if family == "face-alignment":
-        from v2vcli.maps.face_makers import fetch_weights
+        from v2vcli.maps.makers.face_makers import fetch_weights
 
         return fetch_weights(model, progress=progress)
     return _pull_transformers(model) if family == HUB else [pull(name, progress=progress)]
@@ -86,7 +95,7 @@ def _pull_transformers(model: str) -> list[Path]:
     folder = pull(f"{HUB}:{named.partition('#')[0]}")
     if not detector and b'"VitPose' not in (folder / "config.json").read_bytes():
         return [folder]
-    from v2vcli.maps.transformers_pose import DETECTOR, WHOLE_FRAME
+    from v2vcli.maps.makers.transformers_pose import DETECTOR, WHOLE_FRAME
 
     return [folder] if detector == WHOLE_FRAME else [folder, pull(f"{HUB}:{detector or DETECTOR}")]
 

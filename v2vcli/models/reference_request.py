@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps.keypoints import FACE_CURVES, FaceSettings, PoseSettings
+from v2vcli.maps.drawn.keypoints import FACE_CURVES, FaceSettings, PoseSettings
 from v2vcli.maps.label_schema import VOID, LabelSchema
 from v2vcli.maps.schema import CITYSCAPES35, SCHEMAS, find_schema, numbered_schema
 from v2vcli.maps.spec import MapSpec

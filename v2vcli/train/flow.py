@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from v2vcli.maps.flow import CONFIDENCE_LIMIT
+from v2vcli.maps.over_time.flow import CONFIDENCE_LIMIT
 
 Found = tuple[NDArray[np.floating[Any]], NDArray[np.generic]]
 """Flow (T, H, W, 2) and confidence (T, H, W) of T frames."""

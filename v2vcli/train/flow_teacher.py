@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from v2vcli.errors import UsageError
-from v2vcli.maps.flow import CONFIDENCE_LIMIT
+from v2vcli.maps.over_time.flow import CONFIDENCE_LIMIT
 from v2vcli.models.warp import warp
 
 FlowNetwork: TypeAlias = Callable[[Tensor, Tensor], Tensor]

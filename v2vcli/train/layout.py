@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from v2vcli.errors import InputError, RecipeError, SchemaMismatch
-from v2vcli.maps.face import Box, face_box, face_map
-from v2vcli.maps.keypoints import FaceSettings, PoseSettings
-from v2vcli.maps.openpose import read_openpose
-from v2vcli.maps.pose import PoseDropout, middle_columns, pose_map
+from v2vcli.maps.drawn.face import Box, face_box, face_map
+from v2vcli.maps.drawn.keypoints import FaceSettings, PoseSettings
+from v2vcli.maps.drawn.pose import PoseDropout, middle_columns, pose_map
+from v2vcli.maps.files.openpose import read_openpose
 from v2vcli.maps.schema import SCHEMAS
 from v2vcli.maps.spec import MapFrame, MapSpec, resize_image
 from v2vcli.train.clip_sampling import ClipWindow

@@ -1,7 +1,8 @@
 """RAFT as the flow teacher: torchvision's networks with torchvision's weights, believed where there and back agree.
 
 Teed and Deng 2020, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow". A pixel's flow is believed where it
-ends inside the frame and the flow back from there returns (Sundaram et al. 2010), as `v2vcli.maps.flow` has it for DIS.
+ends inside the frame and the flow back from there returns (Sundaram et al. 2010), as `v2vcli.maps.over_time.flow` has
+it for DIS.
 
 Peculiar: RAFT wants sides of at least 128, in multiples of 8; `FlowTeacher` brings frames of other sizes there and the
 flow back. Weights that are not here are an error that says where they belong; a random network is never a teacher.
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from v2vcli.errors import ModelError
-from v2vcli.maps.flow import consistent, ends_inside
+from v2vcli.maps.over_time.flow import consistent, ends_inside
 from v2vcli.train.drawing import FlowMaker
 from v2vcli.train.flow_teacher import FlowTeacher
 from v2vcli.train.footage import Pictures

@@ -14,8 +14,8 @@ import torch
 
 from v2vcli.engine.makers import load_segmenter
 from v2vcli.errors import RecipeError
-from v2vcli.maps.edges import CannyExtractor
-from v2vcli.maps.extractors import MapExtractor
+from v2vcli.maps.makers.edges import CannyExtractor
+from v2vcli.maps.makers.extractors import MapExtractor
 from v2vcli.maps.schema import SCHEMAS
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.train.batches import Sampler

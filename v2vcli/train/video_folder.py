@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from v2vcli.engine.modes import SEGMENTER, fingerprint
 from v2vcli.errors import InputError, RecipeError
-from v2vcli.maps.map_file import stored_maps, stored_spec
+from v2vcli.maps.files.map_file import stored_maps, stored_spec
 from v2vcli.maps.spec import MapFrame, MapSpec, resize_image
 from v2vcli.models.catalog import find_model
 from v2vcli.train.clip_sampling import ClipWindow

@@ -28,9 +28,9 @@ import numpy as np
 
 from v2vcli.engine.request import ConvertRequest
 from v2vcli.errors import InputError
-from v2vcli.maps.smoothing import LabelSmoother, SmoothedLabels
+from v2vcli.maps.files.store import MapWriter
+from v2vcli.maps.over_time.smoothing import LabelSmoother, SmoothedLabels
 from v2vcli.maps.spec import MapFrame
-from v2vcli.maps.store import MapWriter
 from v2vcli.partfile import part_of
 from v2vcli.train.footage import Fit, MapMaker, Pictures, Size, loaded_size
 from v2vcli.video.frame import Frame

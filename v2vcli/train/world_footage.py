@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import RecipeError
-from v2vcli.maps.face import face_map
-from v2vcli.maps.keypoints import FaceSettings
+from v2vcli.maps.drawn.face import face_map
+from v2vcli.maps.drawn.keypoints import FaceSettings
 from v2vcli.maps.schema import CITYSCAPES19
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.train.clip_sampling import ClipWindow

@@ -1,4 +1,4 @@
-"""How an instance moves, and where it will be: `maps.tracking` looks for it there.
+"""How an instance moves, and where it will be: `maps.over_time.tracking` looks for it there.
 
 Something with constant velocity in space, nearing by the share g of its distance in a frame, is seen n frames later
 
@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from v2vcli.maps.instances import Instance
+from v2vcli.maps.over_time.instances import Instance
 
 FASTEST_GROWTH: Final = 0.1
 """Shares of its size by which an instance grows or shrinks in a frame at most."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError
-from v2vcli.maps.keypoints import (
+from v2vcli.maps.drawn.keypoints import (
     BODY,
     FACE,
     LEFT_HAND,

@@ -30,13 +30,13 @@ from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError, UsageError
-from v2vcli.maps.control_video import LOSSLESS, grey_codec, grey_frames, is_untagged, rgb_frames
-from v2vcli.maps.keypoint_folder import KeypointFolder, draw
-from v2vcli.maps.map_file import stored_maps, stored_spec
-from v2vcli.maps.palette import PaletteReader, PaletteReading
-from v2vcli.maps.panoptic import PanopticFolder
-from v2vcli.maps.picture_folder import MapFolder, other_kind
-from v2vcli.maps.raw_map import RawMap
+from v2vcli.maps.files.control_video import LOSSLESS, grey_codec, grey_frames, is_untagged, rgb_frames
+from v2vcli.maps.files.keypoint_folder import KeypointFolder, draw
+from v2vcli.maps.files.map_file import stored_maps, stored_spec
+from v2vcli.maps.files.palette import PaletteReader, PaletteReading
+from v2vcli.maps.files.panoptic import PanopticFolder
+from v2vcli.maps.files.picture_folder import MapFolder, other_kind
+from v2vcli.maps.files.raw_map import RawMap
 from v2vcli.maps.schema import SCHEMAS, LabelSchema
 from v2vcli.maps.spec import DRAWN_KINDS, MapFrame, MapSpec
 

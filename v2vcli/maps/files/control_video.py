@@ -19,7 +19,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from v2vcli.errors import DamagedInput, InputError
-from v2vcli.maps.raw_map import RawMap
+from v2vcli.maps.files.raw_map import RawMap
 
 # Codecs that give back the very bytes: only their grey pictures can hold class ids.
 LOSSLESS: Final = frozenset(

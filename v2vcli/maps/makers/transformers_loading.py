@@ -2,9 +2,9 @@
 
 What is peculiar:
 
-- A hub id becomes a folder first (`maps.weights.hub_folder`); from there on a model of the hub and one of a local
-  folder take the same way, and the library makes no request of its own. OneFormer's image processor would: it asks
-  another repository for the names of classes, which are in the configuration anyway.
+- A hub id becomes a folder first (`maps.makers.weights.hub_folder`); from there on a model of the hub and one of a
+  local folder take the same way, and the library makes no request of its own. OneFormer's image processor would: it
+  asks another repository for the names of classes, which are in the configuration anyway.
 - Which class opens a model is what its configuration says in ``architectures``. Code that comes with a model is not
   run, and weights are read as tensors alone.
 - The library fills weights that are missing with random numbers and says so in its log. Here that is an error: a map of
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from v2vcli.errors import ModelError
-from v2vcli.maps.weights import HUB, hub_folder
+from v2vcli.maps.makers.weights import HUB, hub_folder
 
 REQUIREMENT: Final = "transformers>=5.23"
 """What pip installs for the extra ``hf``; pyproject.toml says the same. In 5.0 processors are others still."""

@@ -6,8 +6,8 @@
 | ``maskrcnn_*`` | labels of COCO's 80 kinds of things, with instances |
 | ``keypointrcnn_*`` | poses, from the 17 points of COCO |
 
-Network and weights are torchvision's own, built and loaded by its constructors (`maps.torchvision_networks`); what is
-done here is what happens before and after.
+Network and weights are torchvision's own, built and loaded by its constructors (`maps.makers.torchvision_networks`);
+what is done here is what happens before and after.
 
 What is peculiar:
 
@@ -34,14 +34,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps.extractors import MapExtractor, SegmentationExtractor
-from v2vcli.maps.keypoints import PoseSettings, from_coco17
+from v2vcli.maps.drawn.keypoints import PoseSettings, from_coco17
+from v2vcli.maps.drawn.pose import pose_map
 from v2vcli.maps.label_schema import LabelClass, LabelSchema
-from v2vcli.maps.pose import pose_map
+from v2vcli.maps.makers.extractors import MapExtractor, SegmentationExtractor
+from v2vcli.maps.makers.torchvision_networks import Detector, detect, in_half, open_network
+from v2vcli.maps.makers.weights import TORCHVISION, nearest
 from v2vcli.maps.schema import VOC21, numbered_schema
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.torchvision_networks import Detector, detect, in_half, open_network
-from v2vcli.maps.weights import TORCHVISION, nearest
 
 Picture: TypeAlias = NDArray[np.uint8]
 
@@ -157,7 +157,7 @@ def coco_schema(categories: Sequence[str]) -> LabelSchema:
 
 
 class SemanticMaker:
-    """Label maps of Pascal VOC's classes. A `maps.extractors.MapExtractor`."""
+    """Label maps of Pascal VOC's classes. A `maps.makers.extractors.MapExtractor`."""
 
     def __init__(
         self, network: nn.Module, device: torch.device, mean: Sequence[float], spread: Sequence[float], side: int
@@ -181,7 +181,7 @@ class SemanticMaker:
         )
 
     def extract(self, images: Sequence[Picture], size: tuple[int, int]) -> list[MapFrame]:
-        """As `maps.extractors.MapExtractor.extract`."""
+        """As `maps.makers.extractors.MapExtractor.extract`."""
         return [made for alike in _of_one_size(images) for made in self._extractor.extract(alike, size)]
 
     def _logits(self, pixels: Tensor) -> Tensor:
@@ -202,7 +202,7 @@ class InstanceMaker:
 
     @torch.inference_mode()
     def extract(self, images: Sequence[Picture], size: tuple[int, int]) -> list[MapFrame]:
-        """As `maps.extractors.MapExtractor.extract`."""
+        """As `maps.makers.extractors.MapExtractor.extract`."""
         return [
             self._painted(found, size)
             for batch in _batches(images, self._device)
@@ -224,8 +224,8 @@ class InstanceMaker:
 class PoseMaker:
     """Pose maps, with the points that they were drawn from. A `MapExtractor`.
 
-    They are drawn at the size of the picture and scaled, as `maps.pose` says; people of a higher score are drawn over
-    those of a lower one. The points have no feet, hands and faces.
+    They are drawn at the size of the picture and scaled, as `maps.drawn.pose` says; people of a higher score are drawn
+    over those of a lower one. The points have no feet, hands and faces.
     """
 
     def __init__(self, network: Detector, device: torch.device, settings: PoseSettings) -> None:
@@ -237,7 +237,7 @@ class PoseMaker:
 
     @torch.inference_mode()
     def extract(self, images: Sequence[Picture], size: tuple[int, int]) -> list[MapFrame]:
-        """As `maps.extractors.MapExtractor.extract`."""
+        """As `maps.makers.extractors.MapExtractor.extract`."""
         maps = []
         for batch in _batches(images, self._device):
             height, width = batch[0].shape[:2]

@@ -40,12 +40,11 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from v2vcli.errors import DamagedInput, InputError
-from v2vcli.maps.control_video import open_video
-from v2vcli.maps.keypoint_json import keypoints_from_json, keypoints_to_json
-from v2vcli.maps.keypoints import Points
-from v2vcli.maps.raw_map import RawMap
-from v2vcli.maps.spec import DRAWN_KINDS, MapFrame, MapSpec
-from v2vcli.maps.stored_planes import (
+from v2vcli.maps.drawn.keypoints import Points
+from v2vcli.maps.files.control_video import open_video
+from v2vcli.maps.files.keypoint_json import keypoints_from_json, keypoints_to_json
+from v2vcli.maps.files.raw_map import RawMap
+from v2vcli.maps.files.stored_planes import (
     StoredAs,
     as_uint16,
     further_pictures,
@@ -54,6 +53,7 @@ from v2vcli.maps.stored_planes import (
     time_from,
     time_text,
 )
+from v2vcli.maps.spec import DRAWN_KINDS, MapFrame, MapSpec
 
 SPEC_TAG: Final = "V2V_MAP_SPEC"
 SOURCE_TAG: Final = "V2V_MAP_SOURCE"

@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps.background_edges import background_edges
-from v2vcli.maps.face import face_map
-from v2vcli.maps.keypoints import FACE_CURVES, FaceSettings
+from v2vcli.maps.drawn.background_edges import background_edges
+from v2vcli.maps.drawn.face import face_map
+from v2vcli.maps.drawn.keypoints import FACE_CURVES, FaceSettings
+from v2vcli.maps.makers.weights import fetch, nearest
 from v2vcli.maps.spec import MapFrame, MapSpec, resize_image
-from v2vcli.maps.weights import fetch, nearest
 
 Picture: TypeAlias = NDArray[np.uint8]
 Box: TypeAlias = NDArray[np.float64]
@@ -145,9 +145,9 @@ def fetch_weights(model: str, *, progress: bool = False) -> list[Path]:
 
 
 class FaceMaker:
-    """Face maps, with the landmarks that they were drawn from. A `maps.extractors.MapExtractor`.
+    """Face maps, with the landmarks that they were drawn from. A `maps.makers.extractors.MapExtractor`.
 
-    They are drawn at the size of the picture and scaled, as `maps.face` says.
+    They are drawn at the size of the picture and scaled, as `maps.drawn.face` says.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class FaceMaker:
         self._settings = settings
 
     def extract(self, images: Sequence[Picture], size: tuple[int, int]) -> list[MapFrame]:
-        """As `maps.extractors.MapExtractor.extract`."""
+        """As `maps.makers.extractors.MapExtractor.extract`."""
         maps = []
         with _cudnn_as_it_was():
             for image, box in zip(images, self._largest_faces(images), strict=True):

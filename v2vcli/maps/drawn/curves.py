@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from v2vcli.maps.keypoints import Colour, Points
+from v2vcli.maps.drawn.keypoints import Colour, Points
 
 Pixels = NDArray[np.intp]
 """(N, 2): x and y of each pixel, along the curve."""

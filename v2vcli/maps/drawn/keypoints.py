@@ -140,7 +140,7 @@ _FROM_BODY18: Final = (
 
 @dataclass(frozen=True)
 class FaceSettings:
-    """How face maps are drawn (`v2vcli.maps.face`).
+    """How face maps are drawn (`v2vcli.maps.drawn.face`).
 
     Attributes:
         background: Canny edges of the photo outside the face, in the edge channel.
@@ -163,7 +163,7 @@ class FaceSettings:
 
 @dataclass(frozen=True)
 class PoseSettings:
-    """How pose maps are drawn (`v2vcli.maps.pose`).
+    """How pose maps are drawn (`v2vcli.maps.drawn.pose`).
 
     Attributes:
         densepose: Three DensePose channels (u, v, part) before the three of the skeleton.

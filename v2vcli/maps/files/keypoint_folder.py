@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError, UsageError
-from v2vcli.maps.keypoint_json import keypoints_from_json
-from v2vcli.maps.keypoints import Points, checked_landmarks
-from v2vcli.maps.map_folder import MAPS_FILE
-from v2vcli.maps.picture_folder import natural
-from v2vcli.maps.raw_map import RawMap
+from v2vcli.maps.drawn.keypoints import Points, checked_landmarks
+from v2vcli.maps.files.keypoint_json import keypoints_from_json
+from v2vcli.maps.files.map_folder import MAPS_FILE
+from v2vcli.maps.files.picture_folder import natural
+from v2vcli.maps.files.raw_map import RawMap
 from v2vcli.maps.spec import MapFrame, MapKind, MapSpec, resize_image
 
 _SUFFIXES: Final[Mapping[MapKind, tuple[str, ...]]] = MappingProxyType(
@@ -142,14 +142,14 @@ def draw(spec: MapSpec, keypoints: Points, size: tuple[int, int], photo: NDArray
         UsageError: The spec wants DensePose, which keypoints do not give, or is of another kind.
     """
     if spec.face is not None:
-        from v2vcli.maps.face import face_map
+        from v2vcli.maps.drawn.face import face_map
 
         settings = spec.face if photo is not None else replace(spec.face, background=False)
         blank = np.zeros((size[1], size[0], 3), np.uint8)
         drawn = face_map(keypoints, blank if photo is None else photo, settings)
         return MapFrame(spec, drawn.array, drawn.instances, drawn.keypoints)
     if spec.pose is not None:
-        from v2vcli.maps.pose import pose_map
+        from v2vcli.maps.drawn.pose import pose_map
 
         return pose_map(keypoints, *size, spec.pose)
     raise UsageError(f"'{spec.kind}' maps are not drawn from keypoints; give the maps themselves")

@@ -2,8 +2,8 @@
 
 What is peculiar:
 
-- A person is 137 points (`maps.keypoints`); parts that were not found are not drawn, so a body alone will do. A finger,
-  or a line of the face, is drawn only if all of its points were found.
+- A person is 137 points (`maps.drawn.keypoints`); parts that were not found are not drawn, so a body alone will do. A
+  finger, or a line of the face, is drawn only if all of its points were found.
 - Widths are in pixels of the picture in which the points were found: 6 for limbs, 2 for fingers and faces, whatever its
   size. A map is drawn there and scaled afterwards (nearest pixel, to keep colours).
 - For training, parts may be left out at random (`PoseDropout`): detectors miss some, and a model must stand that.
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError, UsageError
-from v2vcli.maps.curves import curve, draw_coloured
-from v2vcli.maps.keypoints import (
+from v2vcli.maps.drawn.curves import curve, draw_coloured
+from v2vcli.maps.drawn.keypoints import (
     BODY,
     FACE,
     FINGERS,

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError
-from v2vcli.maps.background_edges import background_edges
-from v2vcli.maps.curves import chain, draw
-from v2vcli.maps.keypoints import FACE_CURVES, FACE_PARTS, FaceSettings, Points, checked_landmarks
+from v2vcli.maps.drawn.background_edges import background_edges
+from v2vcli.maps.drawn.curves import chain, draw
+from v2vcli.maps.drawn.keypoints import FACE_CURVES, FACE_PARTS, FaceSettings, Points, checked_landmarks
 from v2vcli.maps.spec import MapFrame, MapSpec
 
 HALF_WIDTH: Final = 1

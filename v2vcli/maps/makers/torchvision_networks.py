@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from v2vcli.errors import ModelError
+from v2vcli.maps.makers.weights import TORCHVISION, fetch, torchvision_weights
 from v2vcli.maps.spec import resize_image
-from v2vcli.maps.weights import TORCHVISION, fetch, torchvision_weights
 
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum  # type: ignore[attr-defined]  # public, but not listed in __all__

@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps.keypoints import PoseSettings, from_coco17
-from v2vcli.maps.pose import pose_map
+from v2vcli.maps.drawn.keypoints import PoseSettings, from_coco17
+from v2vcli.maps.drawn.pose import pose_map
+from v2vcli.maps.makers.transformers_loading import OpenedModel, architecture_of, find_folder, open_model
+from v2vcli.maps.makers.weights import HUB
 from v2vcli.maps.schema_names import canonical_name
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.transformers_loading import OpenedModel, architecture_of, find_folder, open_model
-from v2vcli.maps.weights import HUB
 
 Picture: TypeAlias = NDArray[np.uint8]
 Boxes: TypeAlias = NDArray[np.float64]
@@ -118,9 +118,10 @@ class ObjectDetector:
 
 
 class PoseMaker:
-    """Pose maps, with the points that they were drawn from. A `maps.extractors.MapExtractor`.
+    """Pose maps, with the points that they were drawn from. A `maps.makers.extractors.MapExtractor`.
 
-    They are drawn at the size of the picture and scaled, as `maps.pose` says. The points have no feet, hands and faces.
+    They are drawn at the size of the picture and scaled, as `maps.drawn.pose` says. The points have no feet, hands and
+    faces.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class PoseMaker:
         self._experts = getattr(model.config.backbone_config, "num_experts", 1) > 1
 
     def extract(self, images: Sequence[Picture], size: tuple[int, int]) -> list[MapFrame]:
-        """As `maps.extractors.MapExtractor.extract`."""
+        """As `maps.makers.extractors.MapExtractor.extract`."""
         maps = []
         for image, people in zip(images, self._people(images), strict=True):
             height, width = image.shape[:2]

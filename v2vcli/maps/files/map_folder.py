@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Final
 
 from v2vcli.errors import InputError, OutputError
-from v2vcli.maps.keypoint_json import keypoints_to_json
-from v2vcli.maps.png_files import text_of, write_png
+from v2vcli.maps.files.keypoint_json import keypoints_to_json
+from v2vcli.maps.files.png_files import text_of, write_png
+from v2vcli.maps.files.stored_planes import StoredAs, as_uint16, taken_apart, time_text
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.stored_planes import StoredAs, as_uint16, taken_apart, time_text
 
 SCHEMA_FILE: Final = "schema.json"
 MAPS_FILE: Final = "maps.json"

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from v2vcli.errors import InputError
-from v2vcli.maps.keypoint_json import keypoints_from_json
-from v2vcli.maps.keypoints import Points
-from v2vcli.maps.map_folder import (
+from v2vcli.maps.drawn.keypoints import Points
+from v2vcli.maps.files.keypoint_json import keypoints_from_json
+from v2vcli.maps.files.map_folder import (
     INSTANCES_FOLDER,
     KEYPOINTS_FOLDER,
     MAPS_FILE,
@@ -36,11 +36,11 @@ from v2vcli.maps.map_folder import (
     SCHEMA_FILE,
     folder_stored_as,
 )
-from v2vcli.maps.png_files import open_picture, palette_of, read_grey, read_ids, read_rgb, read_wide, text_of
-from v2vcli.maps.raw_map import RawMap
+from v2vcli.maps.files.png_files import open_picture, palette_of, read_grey, read_ids, read_rgb, read_wide, text_of
+from v2vcli.maps.files.raw_map import RawMap
+from v2vcli.maps.files.stored_planes import StoredAs, further_pictures, put_together, time_from
 from v2vcli.maps.schema import CITYSCAPES19, CITYSCAPES35, SCHEMAS, LabelSchema, load_schema
 from v2vcli.maps.spec import DRAWN_KINDS, MapKind, MapSpec, brief
-from v2vcli.maps.stored_planes import StoredAs, further_pictures, put_together, time_from
 
 _PICTURES: Final = frozenset({".png", ".jpg", ".jpeg"})
 _CITYSCAPES: Final[Mapping[str, tuple[str, LabelSchema]]] = MappingProxyType(

@@ -24,10 +24,10 @@ from typing import Any, Final
 import numpy as np
 
 from v2vcli.errors import InputError
+from v2vcli.maps.files.picture_folder import natural
+from v2vcli.maps.files.png_files import open_picture, read_rgb
+from v2vcli.maps.files.raw_map import RawMap
 from v2vcli.maps.label_schema import VOID, Colour, LabelClass, LabelSchema
-from v2vcli.maps.picture_folder import natural
-from v2vcli.maps.png_files import open_picture, read_rgb
-from v2vcli.maps.raw_map import RawMap
 from v2vcli.maps.spec import brief
 
 _MOST_INSTANCES: Final = 2**16 - 1

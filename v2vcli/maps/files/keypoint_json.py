@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from v2vcli.errors import InputError
-from v2vcli.maps.keypoints import Points, checked_landmarks, checked_people
-from v2vcli.maps.openpose import PARTS, parse_openpose
+from v2vcli.maps.drawn.keypoints import Points, checked_landmarks, checked_people
+from v2vcli.maps.files.openpose import PARTS, parse_openpose
 from v2vcli.maps.spec import MapKind
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from v2vcli.maps.keypoints import Points
+from v2vcli.maps.drawn.keypoints import Points
 
 
 @dataclass(frozen=True, eq=False)

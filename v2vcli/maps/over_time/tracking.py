@@ -11,8 +11,8 @@ Only instances of one class are compared. What is left over gets a new id, which
 what a generator can hang an appearance on. What is not found again is remembered for a while, with its motion running
 on. It is causal: no frame waits for a later one.
 
-Peculiar: like that of `maps.smoothing`, the memory of a sequence is a value, handed in and out, and it does not grow.
-How the maker numbers the instances makes no difference.
+Peculiar: like that of `maps.over_time.smoothing`, the memory of a sequence is a value, handed in and out, and it does
+not grow. How the maker numbers the instances makes no difference.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import InputError, UsageError
-from v2vcli.maps.flow import GuideFlow
-from v2vcli.maps.instance_motion import Motion, first_motion, measured_motion
-from v2vcli.maps.instances import Instance, find_instances, likeness
-from v2vcli.maps.smoothing import FlowGuides, at_flow_size, reading_places
+from v2vcli.maps.over_time.flow import GuideFlow
+from v2vcli.maps.over_time.instance_motion import Motion, first_motion, measured_motion
+from v2vcli.maps.over_time.instances import Instance, find_instances, likeness
+from v2vcli.maps.over_time.smoothing import FlowGuides, at_flow_size, reading_places
 from v2vcli.maps.spec import MapFrame, resize_image
 
 HIGHEST_ID: Final = 65535

@@ -14,8 +14,8 @@ from types import TracebackType
 import av
 
 from v2vcli.errors import OutputError, SchemaMismatch
-from v2vcli.maps.map_file import MapFileWriter, stored_as
-from v2vcli.maps.map_folder import MapFolderWriter, folder_stored_as, remove_maps, strangers
+from v2vcli.maps.files.map_file import MapFileWriter, stored_as
+from v2vcli.maps.files.map_folder import MapFolderWriter, folder_stored_as, remove_maps, strangers
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.partfile import PartFile, refuse_inputs, require_free
 

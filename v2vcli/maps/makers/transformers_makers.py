@@ -1,4 +1,4 @@
-"""Maps made by models of transformers: label maps with and without instances, and poses (`maps.transformers_pose`).
+"""Maps made by models of transformers: label maps with and without instances, and poses (`transformers_pose`).
 
 A model is a hub id, ``user/repo[@revision]``, or a local folder that ``save_pretrained`` wrote. What it makes follows
 from its configuration:
@@ -10,7 +10,7 @@ from its configuration:
 | ``MaskFormerForInstanceSegmentation``, ``DetrForSegmentation`` | MaskFormer, DETR | the same |
 | ``VitPoseForPoseEstimation`` | ViTPose | poses |
 
-The schema is that of the names in its ``id2label`` (`maps.model_schema`).
+The schema is that of the names in its ``id2label`` (`maps.makers.model_schema`).
 
 What is peculiar:
 
@@ -18,8 +18,9 @@ What is peculiar:
   A task after the name says it: ``user/repo#semantic``, ``#panoptic`` or ``#instance``. Without one, in this order: the
   word in the name of a hub's repository (``mask2former-swin-large-cityscapes-semantic``); semantic where its processor
   cuts pictures into pieces (EoMT); instance where all of its classes are things; else panoptic.
-- Masks are read here (`maps.mask_reading`). Panoptic maps have a class everywhere, and instances of things alone; in
-  instance maps, what belongs to no object is void. How sure a network must be is what the library takes for its kind.
+- Masks are read here (`maps.makers.mask_reading`). Panoptic maps have a class everywhere, and instances of things
+  alone; in instance maps, what belongs to no object is void. How sure a network must be is what the library takes for
+  its kind.
 - Pictures are taken a few at a time, fewer for large maps: reading holds many masks at the size of the map.
 """
 
@@ -37,13 +38,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from v2vcli.errors import ModelError, UsageError
-from v2vcli.maps.extractors import MapExtractor
-from v2vcli.maps.keypoints import PoseSettings
-from v2vcli.maps.mask_reading import best_class, cropped, instances, panoptic, semantic_scores, stitched
-from v2vcli.maps.model_schema import schema_of, tells_only_things
+from v2vcli.maps.drawn.keypoints import PoseSettings
+from v2vcli.maps.makers.extractors import MapExtractor
+from v2vcli.maps.makers.mask_reading import best_class, cropped, instances, panoptic, semantic_scores, stitched
+from v2vcli.maps.makers.model_schema import schema_of, tells_only_things
+from v2vcli.maps.makers.transformers_loading import OpenedModel, architecture_of, find_folder, open_model
+from v2vcli.maps.makers.weights import HUB
 from v2vcli.maps.spec import MapFrame, MapSpec
-from v2vcli.maps.transformers_loading import OpenedModel, architecture_of, find_folder, open_model
-from v2vcli.maps.weights import HUB
 
 Task: TypeAlias = Literal["semantic", "panoptic", "instance"]
 Picture: TypeAlias = NDArray[np.uint8]
@@ -69,7 +70,7 @@ def open_transformers(
 
     Args:
         model: a hub id, ``user/repo[@revision]``, or a folder; then ``#TASK`` if wanted. Of a pose model, ``+DETECTOR``
-            may follow (`maps.transformers_pose`).
+            may follow (`maps.makers.transformers_pose`).
         device: where the network runs; in bfloat16 on CUDA, in float32 elsewhere.
         pose: how poses are drawn.
 
@@ -88,7 +89,7 @@ def open_transformers(
     if architecture == _POSES:
         if marked:
             raise UsageError(f"{HUB}:{model}: finds poses, and has no tasks; leave #{task} out")
-        from v2vcli.maps.transformers_pose import PoseMaker, open_detector
+        from v2vcli.maps.makers.transformers_pose import PoseMaker, open_detector
 
         return PoseMaker(open_model(name, folder, architecture, where), open_detector(detector, where), pose)
     if detector:
@@ -127,7 +128,7 @@ def _cuts_pictures(model: OpenedModel) -> bool:
 
 
 class Segmenter:
-    """Label maps by a segmentation model of transformers. A `maps.extractors.MapExtractor`."""
+    """Label maps by a segmentation model of transformers. A `maps.makers.extractors.MapExtractor`."""
 
     def __init__(self, model: OpenedModel, task: Task) -> None:
         """Take a model.
@@ -151,7 +152,7 @@ class Segmenter:
 
     @torch.inference_mode()
     def extract(self, images: Sequence[Picture], size: tuple[int, int]) -> list[MapFrame]:
-        """As `maps.extractors.MapExtractor.extract`."""
+        """As `maps.makers.extractors.MapExtractor.extract`."""
         maps: list[MapFrame] = []
         batch = _batch(size, self._model.device)
         for start in range(0, len(images), batch):

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2vcli.errors import UsageError
-from v2vcli.maps.flow import DIS_MIN_SIDE, DisFlow, Flow, GuideFlow
+from v2vcli.maps.over_time.flow import DIS_MIN_SIDE, DisFlow, Flow, GuideFlow
 from v2vcli.maps.spec import MapFrame, resize_image
 
 COMPANY = 4

@@ -1,4 +1,4 @@
-"""The instances of one label map, each with its mask and its colours: what `maps.tracking` compares.
+"""The instances of one label map, each with its mask and its colours: what `maps.over_time.tracking` compares.
 
 Nothing here depends on how the instances are numbered, only on where they lie.
 """

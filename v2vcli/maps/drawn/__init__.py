@@ -1,0 +1,1 @@
+"""Maps that are drawn from keypoints: faces and people."""

@@ -1,0 +1,1 @@
+"""Maps in files: our own formats, and those of other programs."""
