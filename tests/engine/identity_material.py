@@ -298,6 +298,5 @@ FIXTURES: dict[str, Fixture] = {
 }
 
 _CHROMA = "libswscale stretches the chroma of odd sizes over the picture: off by up to half a pixel at the far edge"
-_COVER = "attached pictures are left out"
-KNOWN = {"odd-420": _CHROMA, "bear-vp9-odd-dimensions.webm": _CHROMA, "cover": _COVER, "cover-mkv": _COVER}
+KNOWN = {"odd-420": _CHROMA, "bear-vp9-odd-dimensions.webm": _CHROMA}
 """What does not hold yet, and why; also of the real files."""
