@@ -95,7 +95,7 @@ def conclusion(result: Result) -> str:
     by = f", painted by {result.model}" if result.model else ""
     frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
     return (
-        f"{result.output}: {frames}, {result.width}x{result.height}, {float(done.media):.2f} s{by}"
+        f"{'standard output' if result.output == '-' else result.output}: {frames}, {result.width}x{result.height}, {float(done.media):.2f} s{by}"
         f" in {done.elapsed:.1f} s (fps={done.fps:.1f} speed={done.speed:.3g}x)"
     )
 

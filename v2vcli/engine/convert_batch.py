@@ -131,7 +131,13 @@ def _plan(request: ConvertRequest, skip_existing: bool, archive: Archive | None)
         for path in (request.output, request.save_maps):
             if path is not None:
                 make_folder(path.parent)
-        partfile.require_free(request.output, overwrite=request.overwrite, inputs=[request.input])
+        from v2vcli.video.destination import (
+            require_writable,
+        )  # and with it av, which a batch that is done has no use for
+
+        require_writable(
+            request.output, format=request.output_format, overwrite=request.overwrite, inputs=[request.input]
+        )
         return _Plan(request, version=version, remarks=remarks)
     except V2VError as error:
         return _Plan(request, outcomes.Outcome(request, "failed", error=error, remarks=remarks))
