@@ -94,8 +94,9 @@ def conclusion(result: Result) -> str:
     done = result.progress
     by = f", painted by {result.model}" if result.model else ""
     frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
+    place = "standard output" if result.output == "-" else result.output
     return (
-        f"{'standard output' if result.output == '-' else result.output}: {frames}, {result.width}x{result.height}, {float(done.media):.2f} s{by}"
+        f"{place}: {frames}, {result.width}x{result.height}, {float(done.media):.2f} s{by}"
         f" in {done.elapsed:.1f} s (fps={done.fps:.1f} speed={done.speed:.3g}x)"
     )
 
