@@ -6,10 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 
-from v2vcli.errors import InputError
+from v2vcli.errors import InputError, UsageError
 from v2vcli.video import Encoding, VideoReader, VideoWriter
 
 from .made import Maker, packets
@@ -214,3 +216,97 @@ def test_a_missing_source_is_an_input_error(tmp_path: Path) -> None:
             copy_from=tmp_path / "nowhere.mp4",
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "codec, suffix", [("aac", ".mp4"), ("libopus", ".mkv"), ("flac", ".mkv"), ("libmp3lame", ".mov")]
+)
+def test_audio_is_encoded_with_what_is_asked_for(make: Maker, tmp_path: Path, codec: str, suffix: str) -> None:
+    source = make("in.mp4", pts=range(50), audio=True)
+    path = tmp_path / f"out{suffix}"
+    assert _convert(source, path, audio_codec=codec) == []
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        assert stream.codec_context.codec.canonical_name == av.Codec(codec, "w").canonical_name
+        sound = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)]).astype(float)
+        rate = stream.codec_context.sample_rate
+    assert abs(len(sound) / rate - 49 / 25) < 0.1
+    spectrum = np.abs(np.fft.rfft(sound[rate // 10 : rate // 10 + rate]))
+    assert abs(int(spectrum.argmax()) - 0.05 * 44100 / (2 * np.pi)) <= 1  # the same tone, in Hz
+    assert _pts(path) == _pts(source)
+
+
+def test_audio_encoders_that_are_none(make: Maker, tmp_path: Path) -> None:
+    source = make("in.mp4", audio=True)
+    for name in ("tape", "libx264"):
+        with pytest.raises(UsageError, match=f"-c:a {name}: not an audio encoder"):
+            _convert(source, tmp_path / "out.mp4", audio_codec=name)
+    assert list(tmp_path.iterdir()) == [source]
+    warnings = _convert(source, tmp_path / "out.webm", audio_codec="flac", encoding=SMALL_VP9)
+    assert any("webm cannot hold it as flac" in line for line in warnings)
+
+
+def test_subtitles_can_be_left_out(make: Maker, tmp_path: Path) -> None:
+    source = _with_subtitles(make, tmp_path)
+    assert _convert(source, tmp_path / "out.mkv", subtitles=False) == []
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_tags_can_be_left_out_but_for_our_own(make: Maker, tmp_path: Path) -> None:
+    source = make("in.mp4", metadata={"title": "private", "artist": "me"})
+    _convert(source, tmp_path / "out.mp4", keep_metadata=False, metadata={"comment": "synthetic"})
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        tags = dict(container.metadata)
+    assert tags["comment"] == "synthetic"
+    assert not {"title", "artist"} & set(tags)
+
+
+def _with_cover(make: Maker, tmp_path: Path, suffix: str) -> tuple[Path, bytes]:
+    """A video with a cover picture, as music shops make them."""
+    cover = cv2.imencode(".png", np.full((20, 30, 3), 90, np.uint8))[1].tobytes()
+    plain = make(f"plain{suffix}", pts=range(30), audio=True)
+    path = tmp_path / f"covered{suffix}"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as out:
+        copies = {s.index: out.add_stream_from_template(s) for s in source.streams}
+        if suffix == ".mkv":
+            out.add_attachment("cover.png", "image/png", cover)
+        else:
+            picture = out.add_stream("png", rate=25, width=30, height=20)
+            picture.pix_fmt = "rgb24"
+            picture.disposition = Disposition.attached_pic
+        out.start_encoding()
+        if suffix != ".mkv":
+            packet = av.Packet(cover)
+            packet.pts = packet.dts = 0
+            packet.time_base, packet.stream = Fraction(1, 25), picture
+            out.mux(packet)
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                out.mux(packet)
+    return path, cover
+
+
+@pytest.mark.parametrize("source_suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_the_cover_picture_comes_along(make: Maker, tmp_path: Path, source_suffix: str, suffix: str) -> None:
+    source, cover = _with_cover(make, tmp_path, source_suffix)
+    path = tmp_path / f"out{suffix}"
+    assert _convert(source, path) == []
+    with av.open(str(path)) as container:
+        pictures = [s for s in container.streams.video if s.disposition & Disposition.attached_pic]
+        assert len(container.streams.video) == 2 and len(pictures) == 1
+        found = [bytes(packet) for packet in container.demux(pictures[0]) if packet.size]
+    assert found == [cover]
+    assert _pts(path) == _pts(source)
+    assert [data for data, _ in packets(path, "audio")] == [data for data, _ in packets(source, "audio")]
+
+
+def test_a_cover_picture_without_a_place_is_said_to_be_lost(make: Maker, tmp_path: Path) -> None:
+    source, _ = _with_cover(make, tmp_path, ".mp4")
+    for suffix, settings in [(".webm", {"encoding": SMALL_VP9, "audio": False}), (".mov", {}), (".m4v", {})]:
+        warnings = _convert(source, tmp_path / f"out{suffix}", **settings)
+        assert warnings == [f"{source}: the cover picture is not carried over"]
+    warnings = _convert(source, tmp_path / "out.mp4", metadata={"shoe size": "43"})
+    assert len(warnings) == 1 and "the cover picture is lost" in warnings[0]

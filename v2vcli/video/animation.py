@@ -13,6 +13,7 @@ What is peculiar:
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zlib
 from fractions import Fraction
@@ -68,22 +69,20 @@ def _palette_graph(width: int, height: int) -> Graph:
 def set_last_duration(path: Path, container: str, duration: Fraction) -> None:
     """Put the last frame's duration, in seconds, into a finished GIF or APNG.
 
+    A single frame that FFmpeg made an ordinary PNG of lasts for ever, and is left alone.
+
     Raises:
         ValueError: the file is not what it should be.
         OSError: it cannot be changed.
     """
-    with open(path, "r+b") as file:
-        data = file.read()
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as data:
         if container == "gif":
             at = _last_gif_delay(data)
-            field = struct.pack("<H", min(0xFFFF, max(1, round(duration / CLOCKS["gif"]))))
-        else:
-            at = _last_frame_control(data)
+            data[at : at + 2] = struct.pack("<H", min(0xFFFF, max(1, round(duration / CLOCKS["gif"]))))
+        elif (at := _last_frame_control(data)) >= 0:
             chunk = bytearray(data[at : at + 30])  # name and content of fcTL
             struct.pack_into(">HH", chunk, 24, *_sixteen_bits(duration))
-            field = bytes(chunk) + struct.pack(">I", zlib.crc32(chunk))
-        file.seek(at)
-        file.write(field)
+            data[at : at + 34] = bytes(chunk) + struct.pack(">I", zlib.crc32(chunk))
 
 
 def _sixteen_bits(value: Fraction) -> tuple[int, int]:
@@ -94,7 +93,7 @@ def _sixteen_bits(value: Fraction) -> tuple[int, int]:
     return min(0xFFFF, near.numerator), near.denominator
 
 
-def _last_gif_delay(data: bytes) -> int:
+def _last_gif_delay(data: mmap.mmap) -> int:
     """Where the delay of the last picture of a GIF is, walking its blocks."""
     found = -1
     at = 13 + (3 << ((data[10] & 7) + 1) if data[10] & 0x80 else 0)
@@ -115,16 +114,14 @@ def _last_gif_delay(data: bytes) -> int:
     return found
 
 
-def _last_frame_control(data: bytes) -> int:
-    """Where the name of the last fcTL chunk of an APNG is."""
+def _last_frame_control(data: mmap.mmap) -> int:
+    """Where the name of the last fcTL chunk of an APNG is; -1: there is none."""
     found, at = -1, 8
     while at + 12 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
         if name == b"fcTL":
             found = at + 4
         at += length + 12
-    if found < 0:
-        raise ValueError("no frame has a duration")
     return found
 
 

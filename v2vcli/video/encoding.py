@@ -49,7 +49,6 @@ _FULL_CHROMA = {
     "p010le": "yuv444p10le",
 }
 _QUANTISER_CODECS = ("mjpeg", "mpeg4", "mpeg2video")  # no crf; a fixed quantiser of 2 (best) to 31 instead
-_LAMBDA_PER_QUANTISER = 118  # FF_QP2LAMBDA
 _CPU_AVX_512F = 13  # OpenCV's number for it; its Python module has no name
 _REPEATABLE = "asm=avx2,fma3,bmi2"
 _NUMERIC_PRESETS = {  # x264's names on SVT-AV1's scale
@@ -157,8 +156,9 @@ class Encoding:
             elif "cq" in kinds:
                 chosen |= {"cq": f"{self.crf:g}", "rc": "vbr"}
             elif self.codec in _QUANTISER_CODECS:
-                quantiser = min(31, max(2, round(self.crf / 6)))
-                chosen |= {"flags": "+qscale", "global_quality": str(quantiser * _LAMBDA_PER_QUANTISER)}
+                quantiser = str(min(31, max(2, round(self.crf / 6))))
+                # not "+qscale": that is read from each frame, where PyAV cannot put it
+                chosen |= {"qmin": quantiser, "qmax": quantiser}
         if self.bit_rate is not None:
             chosen["b"] = str(self.bit_rate)
         if self.gop is not None:

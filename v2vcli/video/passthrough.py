@@ -30,7 +30,7 @@ from v2vcli.video.side import Side, SideSource, open_side
 if TYPE_CHECKING:
     from av.container.core import Chapter
 
-_COVERS = ("matroska", "mp4", "mov", "ipod")
+_COVERS = ("matroska", "mp4")
 _COVER_TYPES = {"mjpeg": ("image/jpeg", "jpg"), "png": ("image/png", "png")}
 _TS_CODECS = ("aac", "aac_latm", "mp2", "mp3", "ac3", "eac3", "opus", "dts", "truehd", "dvb_subtitle", "dvb_teletext")
 _NO_NEGATIVE_TIMES = ("nut", "mpegts")
@@ -192,6 +192,11 @@ class Passthrough:
             cover = self._output.add_stream_from_template(stream, opaque=True)
             cover.disposition = Disposition.attached_pic
             self._covers.append((cover, picture))
+
+    @property
+    def has_cover(self) -> bool:
+        """Whether a cover picture goes along as a stream."""
+        return bool(self._covers)
 
     def tags(self) -> dict[str, str]:
         """The input's container tags that still hold."""

@@ -213,6 +213,8 @@ class VideoWriter:
         container.container_options.update(options)
         warning = timing_warning(self._kind, self._path)
         self.warnings += [warning] if warning else []
+        if extra and extra.has_cover and "use_metadata_tags" in options.get("movflags", ""):
+            self.warnings.append(f"{self._path}: the cover picture is lost: no mp4 holds one beside tags of any name")
         try:
             container.start_encoding()
             if extra:
