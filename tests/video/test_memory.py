@@ -40,3 +40,44 @@ def test_peak_memory_is_the_same_for_ten_times_the_length(tmp_path: object) -> N
         command = [sys.executable, "-c", PROGRAM, frames, str(tmp_path)]
         peaks.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
     assert peaks[1] < 1.05 * peaks[0]
+
+
+PIPED = """
+import os, resource, sys, threading
+from fractions import Fraction
+import numpy as np
+from v2vcli.video import Encoding, Frame, VideoReader, VideoWriter
+frames, format = int(sys.argv[1]), sys.argv[2]
+size = dict(width=128, height=72)
+strip = np.random.default_rng(0).integers(0, 256, (72, 448, 3), dtype=np.uint8)
+tick = Fraction(1, 25)
+fast = None if format == "yuv4mpegpipe" else Encoding(preset="ultrafast")
+source, sink = os.pipe()
+def send():
+    with os.fdopen(sink, "wb", buffering=0) as stream, VideoWriter(
+        stream, **size, time_base=tick, rate=Fraction(25), encoding=fast, format=format
+    ) as w:
+        for i in range(frames):
+            w.write(Frame(np.ascontiguousarray(strip[:, i % 320 : i % 320 + 128]), i * tick, tick, i))
+sender = threading.Thread(target=send)
+sender.start()
+with os.fdopen(source, "rb", buffering=0) as stream, VideoReader(stream, format=format) as r:
+    for frame in r:
+        if frame.index == 200:
+            descriptors = len(os.listdir("/proc/self/fd"))
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
+assert frame.index == frames - 1
+sender.join()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts descriptors in /proc")
+@pytest.mark.parametrize("format", ["nut", "matroska", "mp4", "mpegts", "yuv4mpegpipe"])
+def test_a_long_pipe_takes_no_more_memory_than_a_short_one(format: str) -> None:
+    peaks = []
+    for frames in ("600", "6000"):
+        command = [sys.executable, "-c", PIPED, frames, format]
+        peaks.append(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    assert peaks[1] < 1.05 * peaks[0]
