@@ -92,9 +92,13 @@ def test_stored_poses_serve_a_part_of_the_video(dance: Path, openpose: Path, tmp
     model = save_painter(tmp_path / "body.safetensors", MapSpec("pose"), PAINT)
     asked = {"model": str(model), **LOSSLESS}
     v2vcli.convert(dance, tmp_path / "a.mp4", pose=f"file:{openpose}", save_maps=tmp_path / "pose", **asked)
-    v2vcli.convert(dance, tmp_path / "b.mp4", pose=f"file:{tmp_path / 'pose'}", start="0.2", duration="0.12", **asked)
+    part = {"pose": f"file:{tmp_path / 'pose'}", "start": "0.2", "duration": "0.12", **asked}
+    v2vcli.convert(dance, tmp_path / "b.mp4", warmup=0, **part)
     expected = painted(model, drawn(openpose)[5:8])
     np.testing.assert_array_equal([frame.image for frame in read(tmp_path / "b.mp4")], expected)
+    v2vcli.convert(dance, tmp_path / "c.mp4", **part)  # with what was painted before, which are fewer than warm up
+    expected = painted(model, drawn(openpose)[:8])[5:]
+    np.testing.assert_array_equal([frame.image for frame in read(tmp_path / "c.mp4")], expected)
 
 
 def test_a_pose_too_few_a_wrong_model_and_no_model(dance: Path, openpose: Path, tmp_path: Path) -> None:
