@@ -45,7 +45,7 @@ def test_what_happens_in_a_step_is_one_line(
     recipe = load_recipe(tmp_path / "recipe.toml", ["stage.0.steps=5", "save_every=2"])
     step = SegmentTask.step
 
-    def failing(task: SegmentTask, draw: int, rate: float) -> dict[str, float]:
+    def failing(task: SegmentTask, draw: int, rate: float, *, keep: bool = False) -> dict[str, float]:
         if draw == 3:
             happens()
         return step(task, draw, rate)
@@ -69,7 +69,7 @@ def test_memory_that_ends_while_a_stage_is_made_ready(tmp_path: Path, monkeypatc
 
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "recipe.toml").write_text(SEGMENTER)
-    monkeypatch.setattr(SegmentTask, "step", lambda *_: {"loss": float("nan"), "frames": 2.0})
+    monkeypatch.setattr(SegmentTask, "step", lambda *_, **__: {"loss": float("nan"), "frames": 2.0})
     with pytest.raises(RecipeError, match=r"stage labels, step 0: the loss is not finite; try a smaller stage.rate"):
         train(load_recipe(tmp_path / "recipe.toml"), runs=tmp_path, report=lambda _: None)
     assert not (tmp_path / "toyseg" / "state.pt").exists()
