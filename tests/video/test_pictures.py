@@ -196,8 +196,9 @@ def test_names_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     for name, words in [
         ("%05d.png", "a folder of their own, such as frames/%05d.png"),
-        ("out/%05d.tga", "written as .png, .jpg"),
+        ("out/%05d.bmp", "written as .png, .jpg"),
         ("one.png", "would be one picture"),
+        ("%d.tga", "would be one picture"),
         ("no/such/%d.png", "does not exist"),
     ]:
         with pytest.raises(OutputError, match=words) as caught:
@@ -206,6 +207,13 @@ def test_names_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(OutputError, match="cannot hold libx264 video; it holds png"):
         _write(Path("out/%d.png"), even(1), encoding=Encoding())
     assert _names(tmp_path) == []
+
+
+def test_a_number_in_the_name_of_a_video_is_just_a_name(tmp_path: Path) -> None:
+    _write(tmp_path / "take%d.mp4", even(2))
+    assert _names(tmp_path) == ["take%d.mp4"]
+    with VideoReader(tmp_path / "take%d.mp4") as reader:
+        assert len(list(reader)) == 2
 
 
 def test_percent_signs_in_folders_are_just_signs(tmp_path: Path) -> None:

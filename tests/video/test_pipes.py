@@ -6,6 +6,7 @@ import io
 import os
 import threading
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -55,6 +56,12 @@ def test_no_encoder_keeps_a_frame_back(codec: str) -> None:
     assert [len(chunk) > 0 for chunk in chunks] == [True] * 7
     with VideoReader(io.BytesIO(b"".join(chunks)), format="nut") as reader:
         assert [f.pts for f in reader] == [f.pts for f in pictures]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "libvpx-vp9"])
+def test_a_bit_rate_keeps_no_frame_back_either(codec: str) -> None:
+    chunks, _ = streamed(even(6), "nut", Encoding(codec=codec, bit_rate=300_000, gop=3))
+    assert [len(chunk) > 0 for chunk in chunks] == [True] * 7
 
 
 @pytest.mark.parametrize("late", [Fraction(0), Fraction(13, 25)])
@@ -181,7 +188,7 @@ def test_everything_wrong_with_a_pipe_is_one_line() -> None:
         RawVideo(2, 3, "rgb99")
 
 
-def test_a_pipe_that_breaks_off_gives_the_good_frames_first() -> None:
+def test_a_pipe_that_breaks_off_gives_the_good_frames_first(tmp_path: Path) -> None:
     data = b"".join(streamed(even(4), "yuv4mpegpipe")[0])[:-1000]
     with VideoReader(io.BytesIO(data), format="yuv4mpegpipe") as reader:
         got = []
@@ -190,6 +197,9 @@ def test_a_pipe_that_breaks_off_gives_the_good_frames_first() -> None:
     with VideoReader(io.BytesIO(data), format="yuv4mpegpipe", tolerant=True) as reader:
         assert len(list(reader)) == 3
         assert "damaged" in reader.warnings[0]
+    (tmp_path / "cut.y4m").write_bytes(data)
+    with VideoReader(tmp_path / "cut.y4m") as reader, pytest.raises(DamagedInput, match="after frame 3"):
+        list(reader)
 
 
 class _Failing(io.RawIOBase):

@@ -105,7 +105,7 @@ def find_container(path: str | Path, format: str | None = None) -> ContainerForm
                 f"{path}: no known video container has {suffix}; use .mp4, .mkv, .mov or .webm"
             ) from error
         if name == "image2":
-            raise OutputError(f"{path} would be one picture; name many with a number, frames/%05d{Path(path).suffix}")
+            raise OutputError(f"{path} would be one picture; name many with a number, such as frames/%05d.png")
     return CONTAINERS.get(name, ContainerFormat(name))
 
 

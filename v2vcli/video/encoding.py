@@ -168,6 +168,8 @@ class Encoding:
             chosen["preset"] = _NUMERIC_PRESETS.get(self.preset, self.preset) if numeric else self.preset
         if self.at_once:
             chosen |= encoder.at_once
+            if self.codec == "libsvtav1" and self.bit_rate is not None:
+                chosen["maxrate"] = str(self.bit_rate)  # it varies the rate only if it may look ahead
         chosen |= self.options
         if self.codec == "libx264" and _has_avx512() and "asm=" not in chosen.get("x264-params", ""):
             chosen["x264-params"] = ":".join(filter(None, (chosen.get("x264-params"), _REPEATABLE)))

@@ -30,8 +30,9 @@ _DEFAULT_RATE = Fraction(25)
 
 
 def is_pattern(path: str | Path) -> bool:
-    """Whether a name stands for many: it has one ``%d`` (``%05d``) in its last part."""
-    return len(_NUMBER.findall(Path(path).name)) == 1
+    """Whether a name stands for many pictures: it has one ``%d`` (``%05d``) in its last part, and their suffix."""
+    name = Path(path).name
+    return len(_NUMBER.findall(name)) == 1 and name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def is_pictures(path: str | Path) -> bool:

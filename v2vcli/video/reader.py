@@ -7,6 +7,8 @@ What is peculiar:
   that stores none, what the frame before it lasted.
 - Sizes are decided by the first frame. If a stream changes size on the way, later frames are scaled to it.
 - ``start`` and ``end`` are on the clock of ``Frame.pts``: a file whose first frame is at 1.4 s has nothing before 1.4.
+- Memory does not grow with the length, with one exception of FFmpeg's making: of an mp4 that comes through a pipe it
+  remembers every fragment, some 200 bytes each.
 - Seeking is for formats with an index only, and is checked, not trusted: if the first decoded frame is later than
   ``start`` the file is read from the top. What comes through a pipe is skipped by reading it.
 """

@@ -7,6 +7,7 @@ a queue (:class:`SidePackets`) for a writer that copies it, if the reader was to
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -132,18 +133,21 @@ class SidePackets:
         self.name = name
         self._queue: deque[av.Packet[Any]] = deque()
         self._wanted: set[int] | None = None  # None: nobody has said yet
+        self._lock = threading.Lock()  # the decoder has a thread of its own
 
     def put(self, packet: av.Packet[Any]) -> None:
         """Keep a packet, if it is wanted."""
-        if packet.size and (self._wanted is None or packet.stream_index in self._wanted):
-            self._queue.append(packet)
+        with self._lock:
+            if packet.size and (self._wanted is None or packet.stream_index in self._wanted):
+                self._queue.append(packet)
 
     def want(self, streams: set[int]) -> None:
         """Keep only packets of these streams from now on, and of what is kept."""
-        self._wanted = streams
-        kept = [packet for packet in self._queue if packet.stream_index in streams]
-        self._queue.clear()
-        self._queue.extend(kept)
+        with self._lock:
+            self._wanted = streams
+            kept = [packet for packet in self._queue if packet.stream_index in streams]
+            self._queue.clear()
+            self._queue.extend(kept)
 
     def peek(self) -> av.Packet[Any] | None:
         """The next one, if there is one by now."""
