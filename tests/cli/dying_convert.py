@@ -72,6 +72,9 @@ def run(
             called = None
     told.close()
     assert process.exitcode is not None
+    if process.exitcode == 255 and called is None:
+        # what multiprocessing says when it does not know; v2v's own 255 comes with a count
+        raise ChildProcessError("the process that forks for this test was ended by somebody else; run it again")
     return process.exitcode, called
 
 
