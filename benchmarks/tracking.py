@@ -25,7 +25,7 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -43,7 +43,7 @@ from v2vcli.maps.schema import CITYSCAPES19
 from v2vcli.maps.spec import MapFrame, MapSpec
 from v2vcli.worlds import open_world
 
-SEEDS, FRAMES, SIZE = (9101, 9102, 9103, 9104, 9105), 100, (512, 288)
+SEEDS, FRAMES, SIZE = tuple(range(9101, 9111)), 100, (512, 288)
 """No constant of the tracker has been chosen on these seeds."""
 CONDITIONS = ("clean", "dropped", "eroded", "dropped_or_eroded", "hidden")
 SHARE, GAP, LEAST_PIXELS, AROUND = 0.1, 10, 64, 10
@@ -212,27 +212,32 @@ def _same(found: Identities, car: int, before: int, after: int) -> bool:
     return before in seen and after in seen and seen[before][1] == seen[after][1]
 
 
-def report(streets: Mapping[int, Street], conditions: Sequence[str] = CONDITIONS) -> dict[str, Any]:
-    """All streets under all conditions."""
-    result: dict[str, Any] = {}
-    for condition in conditions:
-        runs = {seed: measure(street, condition, seed) for seed, street in streets.items()}
-        counts = [run["found"] for run in runs.values()]
-        weights = [each.true_masks + each.given_masks for each in counts]
-        result[condition] = {
-            "identity_f1": round(float(np.average([each.f1 for each in counts], weights=weights)), 4),
-            "identity_f1_by_seed": {seed: round(run["found"].f1, 4) for seed, run in runs.items()},
-            "switches": sum(each.switches for each in counts),
-            "true_masks": sum(each.true_masks for each in counts),
-            "instances": sum(len(each.sightings) for each in counts),
-        }
-        for name, key in (("hidden_cars", "kept"), ("occluded_cars", "occluded")):
-            kept = [each for run in runs.values() for each in run.get(key, ())]
-            if kept:
-                result[condition][name] = len(kept)
-                result[condition][f"{name}_kept"] = round(float(np.mean(kept)), 4)
-        frames = sum(each.frames for each in counts)
-        result[condition]["milliseconds_a_frame"] = round(1000 * sum(run["seconds"] for run in runs.values()) / frames)
+def report(streets: Iterable[tuple[int, Street]], conditions: Sequence[str] = CONDITIONS) -> dict[str, Any]:
+    """All streets, given with their seeds, under all conditions; one street is held at a time."""
+    runs: dict[str, dict[int, dict[str, Any]]] = {condition: {} for condition in conditions}
+    for seed, street in streets:
+        for condition in conditions:
+            runs[condition][seed] = measure(street, condition, seed)
+    return {condition: _summary(by_seed) for condition, by_seed in runs.items()}
+
+
+def _summary(runs: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    counts = [run["found"] for run in runs.values()]
+    weights = [each.true_masks + each.given_masks for each in counts]
+    result: dict[str, Any] = {
+        "identity_f1": round(float(np.average([each.f1 for each in counts], weights=weights)), 4),
+        "identity_f1_by_seed": {seed: round(run["found"].f1, 4) for seed, run in runs.items()},
+        "switches": sum(each.switches for each in counts),
+        "true_masks": sum(each.true_masks for each in counts),
+        "instances": sum(len(each.sightings) for each in counts),
+    }
+    for name, key in (("hidden_cars", "kept"), ("occluded_cars", "occluded")):
+        kept = [each for run in runs.values() for each in run.get(key, ())]
+        if kept:
+            result[name] = len(kept)
+            result[f"{name}_kept"] = round(float(np.mean(kept)), 4)
+    frames = sum(each.frames for each in counts)
+    result["milliseconds_a_frame"] = round(1000 * sum(run["seconds"] for run in runs.values()) / frames)
     return result
 
 
@@ -252,20 +257,24 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="write the JSON there as well")
     given = parser.parse_args()
     cv2.setNumThreads(1)
-    streets = {}
-    for seed in given.seeds:
-        print(f"rendering street {seed}", file=sys.stderr)
-        streets[seed] = Street.render(seed, given.frames, *SIZE)
-    result = report(streets)
+    flow_seconds = 0.0
+
+    def streets() -> Iterator[tuple[int, Street]]:
+        nonlocal flow_seconds
+        for seed in given.seeds:
+            print(f"street {seed}", file=sys.stderr)
+            street = Street.render(seed, given.frames, *SIZE)
+            flow_seconds += street.flow_seconds
+            yield seed, street
+
+    result = report(streets())
     whole = {
         "benchmark": "tracking",
         "machine": f"{platform.machine()}, one thread, process time",
         "size": list(SIZE),
         "frames": given.frames,
         "seeds": list(given.seeds),
-        "flow_milliseconds_a_frame": round(
-            1000 * sum(s.flow_seconds for s in streets.values()) / (given.frames * len(streets))
-        ),
+        "flow_milliseconds_a_frame": round(1000 * flow_seconds / (given.frames * len(given.seeds))),
         "conditions": result,
         "needed": NEEDED,
         "holds": holds(result),

@@ -296,7 +296,7 @@ def test_on_unseen_streets_it_is_as_good_as_it_must_be() -> None:
     from benchmarks.tracking import NEEDED, Street, holds, report
 
     cv2.setNumThreads(1)
-    streets = {seed: Street.render(seed, 60, 512, 288) for seed in (9201, 9202)}
+    streets = ((seed, Street.render(seed, 60, 512, 288)) for seed in (9201, 9202))
     result = report(streets, ("clean", "dropped_or_eroded", "hidden"))
     assert result["hidden"]["hidden_cars"] >= 15
     assert result["clean"]["true_masks"] > 1500
