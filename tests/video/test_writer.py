@@ -369,3 +369,12 @@ def test_encoder_settings_reach_the_encoder(tmp_path: Path) -> None:
     assert sizes[0] > 2 * sizes[1]
     assert Encoding(codec="libsvtav1", preset="slow").encoder_options() == {"crf": "30", "preset": "5"}
     assert "crf" not in Encoding(codec="ffv1", pix_fmt="yuv420p").encoder_options()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_frame_an_hour_is_written(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"slow.{suffix}"
+    with VideoWriter(path, width=64, height=48, time_base=Fraction(1, 1000), rate=Fraction(1, 3000)) as writer:
+        writer.write(Frame(np.zeros((48, 64, 3), np.uint8), Fraction(0), Fraction(3000), 0))
+    with VideoReader(path) as reader:
+        assert len(list(reader)) == 1

@@ -39,7 +39,7 @@ def time_bases(
 ) -> list[Fraction]:
     """Time bases to try for the encoder, the most exact one that may do first."""
     exact = unit_time_base(time_base, start or Fraction(0)) or unit_time_base(time_base)
-    coarse = 1 / rate.limit_denominator(1001)
+    coarse = 1 / max(rate, Fraction(1, 1001)).limit_denominator(1001)  # slower ones would be rounded to none at all
     if container.timing in ("even", "none"):
         return [coarse]
     if container.name in CLOCKS:
