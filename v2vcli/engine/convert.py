@@ -188,7 +188,7 @@ def _maps_stages(
 ) -> tuple[list[Stage], str]:
     """The stages that give every window its maps, and who makes them, in words for the file they are kept in."""
     from v2vcli.engine.makers import chosen_maker, given_source, maker_source, require_kind
-    from v2vcli.engine.mapping import extracted, followed, refinements
+    from v2vcli.engine.mapping import extracted, given, refinements
 
     spec, info = generator.spec, clip.info
     video = info.width, info.height
@@ -198,15 +198,8 @@ def _maps_stages(
         made = extracted(maker, size)
         source = maker_source(chosen_maker(spec.kind, request.makers))
         return [made, *refinements(request, spec, info, made=True, warn=warn)], source
-    from v2vcli.maps.files.sources import open_maps
-    from v2vcli.maps.schema import find_schema
-
     require_kind(spec.kind, request.makers)
-    schema = None if request.maps_schema is None else find_schema(request.maps_schema)
-    maps = open_maps(request.maps, spec, schema, size=video)
-    by_time = request.start is not None or request.rate is not None
-    part = request.duration is not None or request.end is not None
-    read = followed(maps, size, by_time=by_time, warn=warn, part=part)
+    read = given(request, request.maps, spec, video=video, size=size, warn=warn)
     return [read, *refinements(request, spec, info, made=False, warn=warn)], given_source(request.maps)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -211,6 +212,39 @@ def followed(
             )
 
     return maps
+
+
+def given(
+    request: ClipRequest,
+    maps: Path,
+    spec: MapSpec,
+    *,
+    video: tuple[int, int],
+    size: tuple[int, int],
+    warn: Callable[[str], None],
+) -> Stage:
+    """`followed`, of the maps that a request gives: in step with the stretch of the video that it asks for.
+
+    Args:
+        request: says the stretch, and what the ids mean (``--maps-schema``).
+        maps: `request.maps`.
+        spec: what they are brought to.
+        video: (width, height), for maps that have no size of their own.
+        size: (width, height) they are brought to.
+        warn: told when maps are left over.
+
+    Raises:
+        InputError: there are no such maps.
+        SchemaMismatch: their labels do not fit.
+        UsageError: no schema of that name; or their schema is not known and not given.
+    """
+    from v2vcli.maps.files.sources import open_maps
+    from v2vcli.maps.schema import find_schema
+
+    schema = None if request.maps_schema is None else find_schema(request.maps_schema)
+    by_time = request.start is not None or request.rate is not None
+    part = request.duration is not None or request.end is not None
+    return followed(open_maps(maps, spec, schema, size=video), size, by_time=by_time, warn=warn, part=part)
 
 
 def _begun(

@@ -30,7 +30,7 @@ from v2vcli.engine.makers import (
     open_maker,
     require_kind,
 )
-from v2vcli.engine.mapping import Stage, extracted, followed, refinements
+from v2vcli.engine.mapping import Stage, extracted, given, refinements
 from v2vcli.engine.modes import fingerprint, require_agreement
 from v2vcli.engine.pipeline import Pipeline
 from v2vcli.engine.progress import Meter, OnProgress, Result
@@ -182,15 +182,12 @@ def _given_maps(
 ) -> tuple[MapSpec, Stage]:
     """Maps that somebody made, to be stored in another form: what they are, and the stage that reads them."""
     from v2vcli.engine.given_maps import given_spec
-    from v2vcli.maps.files.sources import open_maps
     from v2vcli.maps.schema import find_schema
 
     schema = None if request.maps_schema is None else find_schema(request.maps_schema)
     spec = given_spec(maps, map_kind(request.mode, request.makers), schema)
     require_kind(spec.kind, request.makers)
-    by_time = request.start is not None or request.rate is not None
-    part = request.duration is not None or request.end is not None
-    return spec, followed(open_maps(maps, spec, schema, size=video), size, by_time=by_time, warn=warn, part=part)
+    return spec, given(request, maps, spec, video=video, size=size, warn=warn)
 
 
 def require_fitting(request: SegmentRequest, spec: MapSpec) -> None:
