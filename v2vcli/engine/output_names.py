@@ -156,7 +156,7 @@ def filled(
             raise UsageError(
                 f"{option} {template}: there is no field {{{unknown[0]}}}; use {', '.join(f'{{{n}}}' for n in fields)}"
             )
-        output = Path(_FIELD.sub(lambda match, fields=fields: fields[match[1]], template))  # type: ignore[misc]
+        output = Path(_filled(template, fields))
         place = os.path.realpath(output)
         if place in owners:
             raise UsageError(
@@ -166,3 +166,7 @@ def filled(
         owners[place] = path
         found.append(output)
     return found
+
+
+def _filled(template: str, fields: Mapping[str, str]) -> str:
+    return _FIELD.sub(lambda match: fields[match[1]], template)
